@@ -86,6 +86,8 @@ class Likelihood(Protocol):
     def log_likelihood(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
         """Return log p of each example, (B,), in nats, summed over dimensions. The value is differentiable in the weights.
 
+        A diffusion model returns the terms of its pretraining loss, negative: where their weights are not those of the bound,
+        the value is a score in place of log p, and not in nats.
         A constant that does not depend on the weights may be left out. So the difference between two models of one kind, at the
         same draw, estimates the log-ratio of their densities.
         """

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from harness.statistics.student import Floats, half_width, two_sided_p, upper_p
 
-EQUAL = 1e-6
+EQUAL = 1e-5
 """Differences whose spread is below this share of the values are equal: samples are float32, so that less is rounding."""
 
 

@@ -21,7 +21,7 @@ def ddo_loss(ratio_real: Tensor, ratio_fake: Tensor, *, alpha: float, beta: floa
     one draw of a bound, and by Jensen's inequality (-log s is convex) L is then an upper bound.
 
     Args:
-        ratio_real, ratio_fake: (B,), r in nats, of real examples and of samples of the reference.
+        ratio_real, ratio_fake: (B,), r = log p_theta - log p_ref, of real examples and of samples of the reference.
         alpha: weight of the generated half. beta: scale of the ratios.
         dropped: (B,) bool, pairs that lost their label: their real example weighs max(alpha, 1), their fake nothing.
     Returns: 0-dim, the mean over the batch. Where theta is the reference and no pair is dropped, it is (1 + alpha) log 2.

@@ -40,7 +40,7 @@ class Half(NamedTuple):
 
 
 class LogLikelihoods(NamedTuple):
-    """Log-likelihoods of B examples in nats.
+    """Log-likelihoods of B examples, in the unit of the model's: nats, but for diffusion with weights other than the bound's.
 
     Args:
         ratio: (B,), r = log p_theta - log p_ref, the mean over the draws of each example.
@@ -81,8 +81,8 @@ class DDO(FinetuneMethod):
     def step(self, batch: Batch, generator: torch.Generator, index: int) -> Mapping[str, Tensor]:
         """Take one optimiser step on `task.batch` real and as many generated examples.
 
-        Logs `loss`; `accuracy`, the share of pairs with r(real) > r(fake); `margin_real` and `margin_fake`, the means of r in
-        nats; `logit_std`, the standard deviation of beta * r over both halves, which should be of order 1 or less.
+        Logs `loss`; `accuracy`, the share of pairs with r(real) > r(fake); `margin_real` and `margin_fake`, the means of r;
+        `logit_std`, the standard deviation of beta * r over both halves, which should be of order 1 or less.
         Where labels are dropped, pairs that lost theirs count in `margin_dropped` and `logit_std` alone. Where the likelihood is
         exact, `cross_entropy` and `cross_entropy_ref` are those of the real examples under theta and the reference, in nats an
         example.

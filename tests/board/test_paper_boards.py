@@ -111,6 +111,12 @@ def test_a_guided_row_counts_the_evaluations_of_both_networks_also_where_one_is_
             assert int(row["nfe"]) in (2 * int(plain["nfe"]), 50), row  # DPM-Solver-v3 has 25 steps
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_discriminator_guidance_counts_the_discriminator_in_every_row(name):
+    guided = [row for row in reported(name) if row["guidance"] == "DG" and row["nfe"]]
+    assert {row["nfe"] for row in guided} == ({"53"} if name in ("cifar10", "cifar10-cond") else set())
+
+
 @pytest.mark.parametrize("name", [name for name in NAMES if "t10" not in name])
 def test_every_training_is_cut_evenly_into_micro_batches_which_no_method_or_model_refuses(board_of, name):
     board = board_of(name)

@@ -50,8 +50,8 @@ def test_rows_of_different_spreads_lose_the_best_no_more_often():
 def test_a_row_that_is_worse_by_4_deviations_is_told_with_9_seeds_and_hardly_with_3():
     # The difference of two cells has sd √2: 4 of a cell's own deviations, over 9 seeds, are t = 8.5, and over 3 seeds 4.9.
     means = [0.0, 4.0, 4.0, 4.0, 4.0]
-    assert share_of_boards(boards(means, 9, 300), 1) < 0.01
-    assert share_of_boards(boards(means, 3, 300), 1) > 0.5
+    assert share_of_boards(boards(means, 9, 1000), 1) < 0.01
+    assert share_of_boards(boards(means, 3, 1000), 1) > 0.5
 
 
 def test_rows_are_compared_over_the_seeds_that_they_share():

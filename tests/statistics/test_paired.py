@@ -55,6 +55,15 @@ def test_equal_rows_do_not_differ():
     assert paired_difference([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]) == PairedDifference(0.0, 0.0, 0.0, 1.0, 3)
 
 
+def test_cells_of_the_same_weights_do_not_differ_where_their_samples_were_rounded_apart():
+    # FID of two seeds, where selection kept the base of both: samples drawn in two processes.
+    base, kept = [9.152355988682659, 8.34870936114503], [9.152352148527696, 8.34868650446061]
+    assert paired_difference(kept, base) == PairedDifference(0.0, 0.0, 0.0, 1.0, 2)
+    assert two_sided_p_of_differences(np.array(kept), np.array(base)) == 1.0
+    assert upper_p_of_differences(np.array(base), np.array(kept)) == 1.0
+    assert paired_difference([9.1534, 8.3487], base).p < 1.0  # a ten-thousandth is none
+
+
 def test_differences_without_spread_have_no_interval_and_the_p_of_the_sign_test():
     # 0.1 + 0.2 - 0.2 and such: equal up to rounding.
     difference = paired_difference([0.3, 0.5, 0.7, 0.9], [0.2, 0.4, 0.6, 0.8])

@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness.board.columns import Column
 from harness.report.plots.plot import WIDTH, Plot, plain
 from harness.report.rows import TableRow
 from harness.report.table import Table
+from harness.statistics.student import LEVEL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
     from matplotlib.patches import Patch
 
 FILE = "seen.png"
-EDGES = (2.0, 5.0, 20.0, 100.0)
-"""Limits of colours, in the floor's standard deviations. Below the first, a row is not told from real data (the table's †)."""
+EDGES = (5.0, 20.0, 100.0)
+"""Limits between the colours of values that a test tells from real data, in the floor's standard deviations."""
 WORSE = ("#FDDBC7", "#F4A582", "#D6604D", "#8E0B24")
-"""Colours of values that are worse than the floor, one from each edge on."""
+"""Colours of values that are told from real data and worse, one to each edge, and one beyond the last."""
 BETTER = ("#D1E5F0", "#92C5DE", "#4393C3", "#1B4F8A")
+DARK = {*WORSE[2:], *BETTER[2:]}
 AT_FLOOR, MISSING = "#FFFFFF", "#E8E8E8"
 
 
@@ -33,13 +35,15 @@ class Deviations:
 
     Args:
         deviations: by row, metric, and number of samples, in the floor's standard deviations: above 0 where the value is worse
-            than the floor's mean, below 0 where it is better; None where a number is missing.
+            than the floor's mean, below 0 where it is better; None where a number is missing, or there is no test.
+        told: alike, whether the test of the table's † and ‡ tells the value from real data.
     """
 
     rows: tuple[str, ...]
     metrics: tuple[str, ...]
     sizes: tuple[int, ...]
     deviations: tuple[tuple[tuple[float | None, ...], ...], ...]
+    told: tuple[tuple[tuple[bool, ...], ...], ...]
 
 
 def deviations_plot(table: Table) -> Plot | None:
@@ -49,8 +53,9 @@ def deviations_plot(table: Table) -> Plot | None:
         return None
     sizes = f", from left to right at n = {', '.join(f'{size:,}' for size in shown.sizes)}" if len(shown.sizes) > 1 else ""
     caption = (
-        "What each metric tells from real data: white is within two standard deviations of the floor, red beyond it, and blue "
-        f"on the better side of it{sizes}"
+        "What each metric tells from real data: white is what the test of † cannot tell, red is worse than the floor, and blue "
+        "better; of values of equal data chance tells one in twenty. The number is the distance from the floor in standard "
+        f"deviations of its pairs{sizes}"
     )
     return Plot(FILE, caption, json.dumps(asdict(shown)), lambda: _draw(shown))
 
@@ -64,38 +69,47 @@ def deviations_of(table: Table) -> Deviations | None:
     columns = [column for column in table.board.columns if column.ranks]
     samples_of = {floor.size: floor.samples for floor in table.board.floors}
     sizes = sorted(samples_of, key=lambda size: samples_of[size])
-    deviations = tuple(
-        tuple(tuple(_deviation(table, rows.get(size), column) for size in sizes) for column in columns)
-        for rows in rows_of.values()
-    )
-    if all(value is None for row in deviations for values in row for value in values):
+    values = [[[_deviation(table, rows.get(size), column) for size in sizes] for column in columns] for rows in rows_of.values()]
+    if all(value is None for row in values for of_column in row for value in of_column):
         return None
+    deviations = tuple(
+        tuple(tuple(None if value is None else value.distance for value in of_column) for of_column in row) for row in values
+    )
+    told = tuple(tuple(tuple(value is not None and value.is_told for value in of_column) for of_column in row) for row in values)
     samples = tuple(samples_of[size] for size in sizes)
     labels = tuple(next(iter(rows.values())).base_label for rows in rows_of.values())
-    return Deviations(labels, tuple(column.label for column in columns), samples, deviations)
+    return Deviations(labels, tuple(column.label for column in columns), samples, deviations, told)
 
 
-def _deviation(table: Table, row: TableRow | None, column: Column) -> float | None:
+class _Value(NamedTuple):
+    distance: float
+    is_told: bool
+
+
+def _deviation(table: Table, row: TableRow | None, column: Column) -> _Value | None:
     floor = None if row is None else table.floor(column, row.size)
-    score = None if row is None else row.score(column)
-    if floor is None or score is None or not floor.sd:
+    test = None if row is None else table.tests(row, column).to_floor
+    if floor is None or test is None or not floor.sd:
         return None
-    excess = floor.mean - score.mean if column.higher_is_better else score.mean - floor.mean
-    return excess / floor.sd
+    distance = test.mean / floor.sd
+    return _Value(-distance if column.higher_is_better else distance, test.p <= LEVEL)
 
 
-def colour(deviation: float | None) -> str:
-    """Return the colour that stands for a deviation."""
+def colour(deviation: float | None, *, is_told: bool) -> str:
+    """Return the colour that stands for a deviation, which a test tells from real data or not."""
     if deviation is None:
         return MISSING
-    level = sum(abs(deviation) > edge for edge in EDGES)
-    return AT_FLOOR if level == 0 else (WORSE if deviation > 0 else BETTER)[level - 1]
+    if not is_told:
+        return AT_FLOOR
+    return (WORSE if deviation > 0 else BETTER)[sum(abs(deviation) > edge for edge in EDGES)]
 
 
-def short(deviation: float | None) -> str:
+def short(deviation: float | None, *, is_told: bool) -> str:
     """Return what is written on a colour: nothing at the floor, else the deviation without its sign, which the colour gives."""
-    if deviation is None or abs(deviation) <= EDGES[0]:
+    if deviation is None or not is_told:
         return ""
+    if abs(deviation) < 10:
+        return f"{abs(deviation):.1f}"
     return f"{abs(deviation):.0f}" if abs(deviation) < 1000 else f"{abs(deviation) / 1000:.0f}k"
 
 
@@ -115,8 +129,9 @@ def _legend() -> Iterator[Patch]:
     """Yield the entries column by column: worse above better, at the same distance from the floor."""
     from matplotlib.patches import Patch
 
-    distances = [f"{low:g} to {high:g}" for low, high in pairwise(EDGES)] + [f"over {EDGES[-1]:g}"]
-    yield Patch(facecolor=AT_FLOOR, edgecolor="#AAAAAA", label=f"at the floor (within {EDGES[0]:g} sd)")
+    inner = [f"{low:g} to {high:g}" for low, high in pairwise(EDGES)]
+    distances = [f"to {EDGES[0]:g}", *inner, f"over {EDGES[-1]:g}"]
+    yield Patch(facecolor=AT_FLOOR, edgecolor="#AAAAAA", label="not told from real data (†)")
     yield Patch(facecolor="none", edgecolor="none", label="")
     for worse, better, distance in zip(WORSE, BETTER, distances, strict=True):
         yield Patch(facecolor=worse, label=f"worse: {distance} sd")
@@ -128,13 +143,14 @@ def _draw_cells(axis: Axes, shown: Deviations) -> None:
     from matplotlib.patches import Rectangle
 
     width = 1 / len(shown.sizes)
-    for y, row in enumerate(shown.deviations):
-        for x, deviations in enumerate(row):
-            for place, deviation in enumerate(deviations):
-                left = x + place * width
-                axis.add_patch(Rectangle((left, y), width, 1, facecolor=colour(deviation), edgecolor="#DDDDDD", linewidth=0.5))
-                ink = "white" if deviation is not None and abs(deviation) > EDGES[2] else "#444444"
-                axis.text(left + width / 2, y + 0.52, short(deviation), ha="center", va="center", fontsize=5.5, color=ink)
+    for y, (row, told) in enumerate(zip(shown.deviations, shown.told, strict=True)):
+        for x, (deviations, are_told) in enumerate(zip(row, told, strict=True)):
+            for place, (deviation, is_told) in enumerate(zip(deviations, are_told, strict=True)):
+                left, face = x + place * width, colour(deviation, is_told=is_told)
+                axis.add_patch(Rectangle((left, y), width, 1, facecolor=face, edgecolor="#DDDDDD", linewidth=0.5))
+                ink = "white" if face in DARK else "#444444"
+                text = short(deviation, is_told=is_told)
+                axis.text(left + width / 2, y + 0.52, text, ha="center", va="center", fontsize=5.5, color=ink)
 
 
 def _draw_frame(axis: Axes, shown: Deviations) -> None:
