@@ -9,8 +9,11 @@ from numpy.typing import ArrayLike
 
 from harness.statistics.student import Floats, half_width, two_sided_p, upper_p
 
-EQUAL = 1e-5
+EQUAL = 1e-6
 """Differences whose spread is below this share of the values are equal: samples are float32, so that less is rounding."""
+ZERO = 1e-5
+"""Differences whose mean and spread are below this share of the values are zero: samples that two processes draw from the same
+weights differ by rounding, and metrics of them by up to half of this."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,9 @@ def paired_difference(first: ArrayLike, second: ArrayLike) -> PairedDifference |
     differences = a - b
     mean, sd = float(differences.mean()), float(differences.std(ddof=1))
     scale = float(np.maximum(np.abs(a), np.abs(b)).max())
+    if max(sd, abs(mean)) <= ZERO * scale:
+        return PairedDifference(0.0, 0.0, 0.0, 1.0, n)
     if sd <= EQUAL * scale:
-        if abs(mean) <= EQUAL * scale:
-            return PairedDifference(0.0, 0.0, 0.0, 1.0, n)
         return PairedDifference(mean, None, None, 2.0 ** (1 - n), n)
     error = sd / n**0.5
     slack = float(half_width(n - 1)) * error
@@ -96,9 +99,10 @@ def upper_p_of_differences(first: Floats, second: Floats) -> Floats:
     n = differences.shape[-1]
     mean, sd = differences.mean(-1), differences.std(-1, ddof=1)
     scale = np.maximum(np.abs(first), np.abs(second)).max(-1)
-    are_equal = sd <= EQUAL * scale
+    are_zero = np.maximum(sd, np.abs(mean)) <= ZERO * scale
+    are_equal = are_zero | (sd <= EQUAL * scale)
     t = mean / np.where(are_equal, 1.0, sd / n**0.5)
-    of_equal = np.where(mean > EQUAL * scale, 2.0**-n, 1.0)
+    of_equal = np.where(~are_zero & (mean > 0), 2.0**-n, 1.0)
     return np.where(are_equal, of_equal, upper_p(t, n - 1))
 
 
@@ -116,7 +120,8 @@ def two_sided_p_of_differences(first: Floats, second: Floats) -> Floats:
     deviations = np.where(is_pair, differences - mean[..., None], 0.0)
     sd = np.sqrt((deviations**2).sum(-1) / np.maximum(n - 1, 1))
     scale = np.where(is_pair, np.maximum(np.abs(first), np.abs(second)), 0.0).max(-1, initial=0.0)
-    are_equal = sd <= EQUAL * scale
+    are_zero = np.maximum(sd, np.abs(mean)) <= ZERO * scale
+    are_equal = are_zero | (sd <= EQUAL * scale)
     t = mean / np.where(are_equal, 1.0, sd / np.sqrt(np.maximum(n, 1)))
-    of_equal = np.where(np.abs(mean) <= EQUAL * scale, 1.0, 2.0 ** (1.0 - n))
+    of_equal = np.where(are_zero, 1.0, 2.0 ** (1.0 - n))
     return np.where(n < 2, np.nan, np.where(are_equal, of_equal, two_sided_p(t, np.maximum(n - 1, 1))))

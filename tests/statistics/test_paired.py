@@ -64,6 +64,15 @@ def test_cells_of_the_same_weights_do_not_differ_where_their_samples_were_rounde
     assert paired_difference([9.1534, 8.3487], base).p < 1.0  # a ten-thousandth is none
 
 
+def test_differences_that_agree_by_chance_to_five_digits_keep_their_t_test():
+    # Equal up to 6e-6 of the values, and far from zero: no rounding makes such a difference.
+    first, second = np.array([30.0, 32.0]), np.array([28.0, 29.9998])
+    expected = stats.ttest_rel(first, second).pvalue
+    assert paired_difference(first, second).p == pytest.approx(expected)
+    assert two_sided_p_of_differences(first, second) == pytest.approx(expected)
+    assert upper_p_of_differences(first, second) == pytest.approx(expected / 2)
+
+
 def test_differences_without_spread_have_no_interval_and_the_p_of_the_sign_test():
     # 0.1 + 0.2 - 0.2 and such: equal up to rounding.
     difference = paired_difference([0.3, 0.5, 0.7, 0.9], [0.2, 0.4, 0.6, 0.8])
