@@ -15,7 +15,8 @@
 # TESTS_WORKERS runs the tests in as many processes, which share the card; it needs pytest-xdist.
 #
 # What it installs lies in a temporary folder; the machine's own packages stay as they are. Exit code: 0 where all went well, 1
-# where tests failed or figures are missing; with --board that of the run, 124 where its time was over.
+# where tests failed or figures are missing; with --board that of the run: 124 where its time was over, 137 where it then had to be
+# killed; where the run ended well and its page could not be written, 1.
 set -u
 here=$(cd "$(dirname "$0")/.." && pwd)
 out=${OUT:-gpu-results}
@@ -70,7 +71,10 @@ if [ "$part" = board ]; then
         --jobs "${BOARD_JOBS:-2}" --runs-dir "$out/runs" ${rehearse:+--smoke} > "$out/board.log" 2>&1 || ended=$?
     tail -n 15 "$out/board.log"
     if [ -z "$rehearse" ]; then
-        python3 -m harness publish "leaderboards/$board" --partial --runs-dir "$out/runs" > "$out/publish.log" 2>&1 || ended=1
+        python3 -m harness publish "leaderboards/$board" --partial --runs-dir "$out/runs" > "$out/publish.log" 2>&1 || {
+            say "publish: exit code $? (publish.log)"
+            [ $ended -ne 0 ] || ended=1
+        }
         rm -rf "${out:?}/$board" && cp -r "leaderboards/$board" "$out/"
     fi
     say "board: exit code $ended"

@@ -28,7 +28,7 @@ from harness.streams import stream
 from harness.testing.models import build
 
 BOARD = Path(__file__).parents[1] / "leaderboards" / "fashion-gpu"
-SPEC = DataSpec(shape=(1, 28, 28), preview="image")
+SPEC = DataSpec(shape=(1, 28, 28), preview="images")
 WARM = 6
 """Steps before the clock starts: kernels are chosen and loaded in them."""
 

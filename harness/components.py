@@ -83,7 +83,8 @@ class MethodUsage:
 
     Args:
         model: the component of the model.
-        data: what the dataset of the board holds.
+        data: what the network works on: when a board is read what its dataset holds; before a run the latents of a network
+            that works on those.
         sampler: the component of the sampler that draws banks and samples; None where it is not known.
     """
 

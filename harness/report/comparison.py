@@ -15,7 +15,7 @@ from harness.report.rows import TableRow
 from harness.report.table import Table
 from harness.statistics.bootstrap import bootstrap_interval
 from harness.statistics.holm import holm
-from harness.statistics.paired import EQUAL, PairedDifference, paired_difference
+from harness.statistics.paired import PairedDifference, paired_difference
 from harness.statistics.power import pairs_to_tell
 from harness.statistics.student import LEVEL
 from harness.store.record_names import row_name
@@ -30,7 +30,8 @@ class Comparison:
 
     Args:
         difference: first − second over the seeds that are done in both; None for fewer than two.
-        bootstrap: the 95 % BCa interval of the mean difference; None for fewer than three pairs, and for equal differences.
+        bootstrap: the 95 % BCa interval of the mean difference; None for fewer than three pairs, and for
+            differences that are equal or zero, as `paired_difference` has them.
         adjusted_p: p adjusted for all comparisons that are made together (Holm).
         pairs_to_tell: how many seeds find such a difference in 80 % of all cases; None without a difference or a spread.
         seeds: those of the board, in the order of the rows' values.
@@ -107,12 +108,9 @@ def _comparison(
     difference = paired_difference(a, b)
     if difference is None:
         return Comparison(first, second, column, None, None, None, None, seeds)
-    # Rounding is no spread: as in the t test, such differences are equal.
-    scale = max(float(np.nanmax(np.abs(a))), float(np.nanmax(np.abs(b))))
-    sd = float(differences.std(ddof=1))
-    has_spread = sd > EQUAL * scale
+    has_spread = difference.has_spread
     interval = bootstrap_interval(differences) if has_spread and len(differences) >= bootstrap_from else None
-    needed = pairs_to_tell(difference.mean, sd) if has_spread else None
+    needed = pairs_to_tell(difference.mean, float(differences.std(ddof=1))) if has_spread else None
     return Comparison(first, second, column, difference, interval, None, needed, seeds)
 
 

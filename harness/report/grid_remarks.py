@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -14,6 +13,7 @@ from harness.report.markup import markdown_text
 from harness.report.phrases import LISTED
 from harness.report.rows import Block, TableRow
 from harness.report.table import Table
+from harness.statistics.paired import is_rounding
 
 Numbers = Mapping[str, Sequence[float]]
 """The different values of each parameter of a grid, by its name, in order; none of a parameter of words, which have no order."""
@@ -62,7 +62,7 @@ def _doubts(rows: Sequence[TableRow], column: Column, base: TableRow | None, num
     if base is not None and base.is_whole and _is_no_worse(base, rows, column):
         yield "no point of the grid is better than the base"
         return
-    tied = [row for row, value in zip(rows, values, strict=True) if math.isclose(value, best)]
+    tied = [row for row, value in zip(rows, values, strict=True) if is_rounding(value, best)]
     edges = [_edges(row, numbers) for row in tied]
     if len(tied) > 1:
         more = f" and {len(tied) - LISTED:,} more" if len(tied) > LISTED else ""
@@ -78,7 +78,7 @@ def _is_no_worse(base: TableRow, rows: Sequence[TableRow], column: Column) -> bo
         return False
     of_base, *values = [_value(row, column, shared) for row in (base, *rows)]
     best = max(values) if column.higher_is_better else min(values)
-    return math.isclose(of_base, best) or (of_base > best) == column.higher_is_better
+    return is_rounding(of_base, best) or (of_base > best) == column.higher_is_better
 
 
 def _value(row: TableRow, column: Column, places: Places) -> float:

@@ -11,6 +11,7 @@ from itertools import pairwise
 from harness.board.columns import Column
 from harness.board.ranges import value_fault
 from harness.errors import UserError
+from harness.report.best_points import best_at_each
 from harness.report.collect import Collection
 from harness.report.costs import training_cost
 from harness.report.outcome import Outcome
@@ -105,7 +106,8 @@ def times_to_target(collection: Collection, target: float) -> list[TimeToTarget]
 def _reached(outcome: Outcome, target: float, path: int, *, higher_is_better: bool) -> Reached | None:
     """Return the first point that reaches the target. path: images of one way from the start to the end of training."""
     before = 0
-    for images, value in sorted(outcome.curve) if outcome.status == "done" else ():
+    points = best_at_each(outcome.curve, higher_is_better=higher_is_better) if outcome.status == "done" else []
+    for images, value in sorted(points):
         if value >= target if higher_is_better else value <= target:
             share, cost, seen = images / path, training_cost(outcome), outcome.images_seen
             cost_here, seconds = None if cost is None else cost * share, outcome.seconds_finetune * share

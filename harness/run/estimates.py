@@ -5,6 +5,7 @@ Nothing here is measured: networks are built on the meta device, and steps are t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeVar, cast
@@ -34,6 +35,8 @@ from harness.training.placement import SHARE_OF_CARD
 from harness.training.rounds import rounds_of
 
 T = TypeVar("T")
+Sets = Sequence[tuple[int, int]]
+"""How many sets of samples, and the samples of each; a set is drawn in batches of its own."""
 LARGE = 10_000_000
 """Trainable scalars from which on a network's memory and time are worth an estimate that nobody asked for."""
 IN_BRIEF = "without --card and --rehearse, it is that of the pretraining loss"
@@ -246,17 +249,18 @@ class Estimator:
         samples: list[tuple[Flops, float]] = []
         unknown: dict[str, None] = {}
 
-        def drawn(base: Base, sampler: Resolved[Sampler], evaluation: EvaluationConfig, n: int) -> tuple[Flops, float]:
+        def drawn(base: Base, sampler: Resolved[Sampler], evaluation: EvaluationConfig, sets: Sets) -> tuple[Flops, float]:
             cost = self._sampled(base, sampler, evaluation.sampling_precision)
             if isinstance(cost, SamplingCost):
-                return scaled(cost.flops, n), cost.launches * n / evaluation.batch
+                batches = sum(count * math.ceil(n / evaluation.batch) for count, n in sets)
+                return scaled(cost.flops, sum(count * n for count, n in sets)), cost.launches * batches
             unknown[f"samples of {sampler.name}: {cost}"] = None
             return {}, 0.0
 
         for cell in {cell.sample_key: cell for cell in cells}.values():
             evaluation = cell.evaluation
-            n = evaluation.draws * evaluation.samples
-            samples.append(drawn(cell.base, cell.row.network_sampler, evaluation, n))
+            sets = [(evaluation.draws, evaluation.samples)]
+            samples.append(drawn(cell.base, cell.row.network_sampler, evaluation, sets))
         training: Flops = {}
         between: Flops = {}
         launches = launches_between = 0.0
@@ -267,9 +271,9 @@ class Estimator:
             if isinstance(step, StepCost):
                 images = trainings * first.training.images * len(plan.candidates)
                 training, launches = scaled(step.flops, images), step.launches * images / step.examples
-            banks = plan.rounds * sum(n for n, _ in step.banks) if isinstance(step, StepCost) else 0
-            if n := trainings * (banks + _curve_samples(first)):
-                between, launches_between = drawn(first.base, first.base.network.sampler, first.evaluation, n)
+            banks = [(trainings * plan.rounds, n) for n, _ in step.banks] if isinstance(step, StepCost) else []
+            if sets := [*banks, *((trainings * count, n) for count, n in _curve_sets(first))]:
+                between, launches_between = drawn(first.base, first.base.network.sampler, first.evaluation, sets)
         in_all = Launches(launches, launches_between, sum(count for _, count in samples))
         return Work(training, between, added(flops for flops, _ in samples), tuple(unknown), in_all)
 
@@ -290,9 +294,9 @@ def _training_key(cell: Cell) -> str:
     return cell.shared_training_key if cell.row.shares_training else cell.finetune_key
 
 
-def _curve_samples(cell: Cell) -> int:
-    """Return how many samples the curve of a training draws, over all of its points."""
-    return 0 if cell.curve is None else cell.row.curve_points * cell.curve.samples
+def _curve_sets(cell: Cell) -> Sets:
+    """Return the samples that the curve of a training draws: a set for each of its points."""
+    return [] if cell.curve is None else [(cell.row.curve_points, cell.curve.samples)]
 
 
 def _bank_bytes(step: StepCost | str | None) -> int:

@@ -49,15 +49,16 @@ class Needs:
         Returns: a remark for each file of weights of which the user should know what was read.
         Raises: Faults, with a line for each preset that does not fit the data; if there is none, for each package that is not
             installed and each file that is absent; if there is none, for each component that cannot be built and each dataset
-            that cannot give the examples; if there is none either, for each base whose network cannot be built, or whose weights
-            have another hash, are damaged or do not fit.
+            that cannot give the examples; if there is none either, for each base whose network cannot be built; then for each
+            method that cannot run on what a network works on; then for each base whose weights have another hash, are damaged
+            or do not fit.
         """
         packages = self.absent_packages()
         if not packages:
             _raise_all(self.unfit_data())
         _raise_all([*packages, *self.absent_files()])
         _raise_all(self.broken_targets() or self.lacking_data())
-        _raise_all(self.unbuildable_networks() or self.unfit_weights())
+        _raise_all(self.unbuildable_networks() or self.unfit_methods() or self.unfit_weights())
         return self.weights_remarks()
 
     def absent_packages(self) -> list[str]:
@@ -163,6 +164,20 @@ class Needs:
 
         faults = (build_fault(base, data) for base in self.bases)
         return [fault for fault in faults if fault is not None]
+
+    def unfit_methods(self) -> list[str]:
+        """Return a message for each method that cannot run on what the network of a base works on. Imports torch."""
+        pairs = {
+            (row.base.name, row.method_name): (row.base, row.method)
+            for row in self._rows
+            if row.method.component.trains and row.method.component.check
+        }
+        if not pairs or (data := self.known_data) is None:
+            return []
+        from harness.stages.buildable import usage_fault
+
+        faults = (usage_fault(base, method, data) for base, method in pairs.values())
+        return list(dict.fromkeys(fault for fault in faults if fault is not None))
 
     def unfit_weights(self) -> list[str]:
         """Return a message for each base whose files have another hash than the board says, are damaged, or do not fit.

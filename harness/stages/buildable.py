@@ -1,4 +1,4 @@
-"""Check beforehand that the network of a base can be built with its settings on the board's data."""
+"""Check beforehand that the network of a base can be built on the board's data, and that methods can run on what it works on."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import torch
 
 from harness.board.bases import Base, Examples
 from harness.board.components import Resolved
-from harness.components import Model
+from harness.board.reading import data_fit
+from harness.components import Method, Model
 from harness.config import Config
 from harness.errors import UserError, one_line
 from harness.interfaces import DataSpec
+from harness.sampling import latents
 from harness.streams import seeded
 
 
@@ -28,23 +30,43 @@ def build_fault(base: Base, data: DataSpec) -> str | None:
         return None
     model, spec = base.origin.model, base.origin.spec_on(data)
     for settings in (model.settings, *([] if model.full is None else [model.full])):
-        if (reason := _reason(model, settings, spec)) is not None:
-            return f"base {base.name}: {reason}"
+        try:
+            _built(model, settings, spec)
+        except UserError as error:
+            return f"base {base.name}: {error}"
     return None
 
 
-def _reason(model: Resolved[Model], settings: Config, spec: DataSpec) -> str | None:
+def usage_fault(base: Base, method: Resolved[Method], data: DataSpec) -> str | None:
+    """Return why a method cannot run on the network of a base; None where it can, and where the network cannot be built.
+
+    Only the network tells whether it works on latents: a board that is read knows what the dataset holds.
+
+    Args:
+        base: has a network. data: what the board's dataset holds.
+    """
+    origin = base.network
+    try:
+        network = _built(origin.model, origin.model.settings, origin.spec_on(data))
+    except UserError:
+        return None  # `build_fault` says why
+    spec = latents.network_spec(network, data)
+    fault = data_fit.method_fault(method, origin.model.component, spec, origin.sampler.component)
+    return None if fault is None else f"base {base.name}: {fault}"
+
+
+def _built(model: Resolved[Model], settings: Config, spec: DataSpec) -> torch.nn.Module:
+    """Return the network, on the meta device where that works. Raises: UserError where it cannot be built."""
+    reason = ""
     for device in ("meta", "cpu"):
         try:
             # A tokenizer that loads its own file warns that a meta tensor takes no values.
             with torch.device(device), seeded(0), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                model.component.create(settings, spec)
-        except UserError as error:
-            return str(error)  # says which model cannot be built, and why
+                return model.component.create(settings, spec)
+        except UserError:
+            raise  # says which model cannot be built, and why
         except Exception as error:  # whatever a plugin's code raises
             where = f"model {model.name} cannot be built with these settings on data of shape {spec.shape}"
             reason = f"{where}: {type(error).__name__}: {one_line(str(error))}"
-        else:
-            return None
-    return reason
+    raise UserError(reason)

@@ -26,7 +26,8 @@ MOST_OPERATIONS = 300_000
 """Operations of torch that are followed: some 20 seconds of a CPU."""
 _aten = torch.ops.aten
 _OF_CLIPPING = (_aten.linalg_vector_norm, _aten.mul_)
-"""Operations of clipping, which takes the parameters one by one here, and all at once on a card."""
+"""Operations of clipping, which takes the parameters one by one here, and all at once on a card.
+Those of networks are left out too."""
 
 
 class TooManyOperations(Exception):
@@ -45,7 +46,8 @@ class MetaRecorder(TorchDispatchMode):
     Args:
         bytes, peak_bytes: of all tensors that are alive now, and that were alive at once.
         flops: operations by the precision that they would run in.
-        launches: operations of torch that write a tensor, each of which a card gets as a kernel, at least; clipping is left out.
+        launches: operations of torch that write a tensor, each of which a card gets as a kernel, at least; vector norms and
+            multiplications in place are left out, since clipping is made of them.
         precision: of what runs now; None for that of a training step.
     """
 

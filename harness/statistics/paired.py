@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +38,16 @@ class PairedDifference:
     def interval(self) -> tuple[float, float] | None:
         """The 95 % interval of the mean difference, (low, high); None where there is none."""
         return None if self.low is None or self.high is None else (self.low, self.high)
+
+    @property
+    def has_spread(self) -> bool:
+        """Whether the differences differ by more than rounding; without a spread nothing tells what chance would make of them."""
+        return self.low is not None and self.low != self.high
+
+
+def is_rounding(first: float, second: float) -> bool:
+    """Return whether two values differ by no more than those of the same weights do that two processes draw from; see ZERO."""
+    return math.isclose(first, second, rel_tol=ZERO)
 
 
 def paired_difference(first: ArrayLike, second: ArrayLike) -> PairedDifference | None:

@@ -122,7 +122,8 @@ class TrainingLoop:
         if self.step == part.starts_after:
             self._enter_round(part)
         self._step(part)
-        is_due = self.step % self.around.log_every == 0 or self.step == self.rounds.total
+        # Each candidate's last scalars are looked at before it is kept: the next one's log would lose the wrong candidate.
+        is_due = self.step % self.around.log_every == 0 or self.step == part.starts_after + part.steps
         if is_due or self.step == 1:
             self.task.check_replicas(self.name, self.step)
         if is_due:

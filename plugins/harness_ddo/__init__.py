@@ -114,7 +114,7 @@ def check(config: DDOConfig, usage: MethodUsage) -> None:
     if config.samples_as == "tokens" and (reason := usage.lacks_tokens):
         raise UserError(f"{reason}, which ddo needs for samples_as: tokens")
     if config.grey_levels and (reason := usage.lacks_levels):
-        raise UserError(f"{reason}, which ddo needs for grey_levels: {config.grey_levels}")
+        raise UserError(f"{reason}, which ddo needs for grey_levels: {config.grey_levels}; leave it out")
     if config.grey_levels and config.samples_as == "tokens":
         raise UserError("ddo: tokens have no grey levels: leave grey_levels out beside samples_as: tokens")
     if config.drop_label and "NullLabel" not in usage.model.provides:

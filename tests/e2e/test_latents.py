@@ -88,3 +88,15 @@ def test_a_board_trains_in_latents_and_measures_images(command, tmp_path):
     assert ended.returncode == 2
     assert str(folder) in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_rounding_latents_to_grey_levels_stops_a_run_and_a_dry_run_before_any_work(command, tmp_path):
+    write(command, tmp_path)
+    text = (command.board / "board.yaml").read_text()
+    command.write_board(text.replace("{name: ddo, bank_size: 32}", "{name: ddo, bank_size: 32, grey_levels: 256}"))
+    for ended in (command.run(), command.run("--dry-run")):
+        assert ended.returncode == 2
+        fault = "base pretrained: the model generates latents, which have no grey levels, which ddo needs for grey_levels: 256"
+        assert ended.stderr.count(fault) == 1
+        assert "Traceback" not in ended.stderr
+    assert not list(command.runs.glob("stages/*/*"))

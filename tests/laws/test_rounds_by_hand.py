@@ -1,6 +1,7 @@
 """A training of several rounds equals rounds that are run by hand, one training after the other, bit for bit."""
 
 import itertools
+import json
 import math
 
 import pytest
@@ -206,6 +207,25 @@ def test_a_candidate_that_diverges_loses_and_the_others_go_on(tmp_path, lost):
     assert torch.equal(result.weights["mean"], best["mean"])
     assert result.steps == ROUNDS * (LENGTH + 2)  # the lost one ends at the first point of the curve in each round
     assert loop.around.log.path.read_text().count('"round/diverged": 1.0') == ROUNDS
+
+
+def test_a_candidate_whose_last_loss_is_not_finite_loses_itself_and_not_the_next_one(tmp_path):
+    """Steps are logged every third, so that the last of four had its loss looked at in the steps of the next candidate."""
+    loop = loop_of(tmp_path, DDOConfig(**SMALL, rounds=ROUNDS, reference="best", search_each_round=ALPHAS), 0.7)
+    take = loop.method.step
+
+    def step(*arguments):
+        part, logged = loop.rounds.of_next_step(loop.step), take(*arguments)
+        is_last = loop.step == part.starts_after + part.steps - 1
+        return {"loss": torch.tensor(torch.inf)} if is_last and part.candidate == 0 else logged
+
+    loop.method.step = step
+    result = loop.run()
+    lines = [json.loads(line)["values"] for line in loop.around.log.path.read_text().splitlines()[1:]]
+    lost = [line["round/candidate"] for line in lines if "round/diverged" in line]
+    assert lost == [1.0] * ROUNDS
+    ends = [point["candidate"] for point in result.curve if point["images"] % (LENGTH * BATCH) == 0 and point["images"]]
+    assert ends == [2] * ROUNDS
 
 
 def breaking(loop, broken, is_broken, sign=1.0):

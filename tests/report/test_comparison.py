@@ -6,6 +6,8 @@ from harness.report.comparison import compare, values_by_seed
 from harness.report.comparison_text import comparison_numbers, comparison_rows, explanation
 from harness.report.table import Table
 from harness.statistics.paired import paired_difference
+from harness.store.board_folder import BoardFolder
+from harness.store.record_names import RecordName
 from harness.store.records import Measured
 
 
@@ -19,7 +21,8 @@ def table_of(load, publish_records):
         for cell in board.cells:
             values = values_of_rows.get(cell.row.name.replace("/", "_"))
             if values is not None:
-                metrics = {name: Measured(values=[values[cell.seed]] * 2) for name in ("distance", "likeness")}
+                value = values[cell.seed]
+                metrics = {"distance": Measured(values=[value] * 2), "likeness": Measured(values=[min(value, 1.0)] * 2)}
                 publish_records(board, [cell], metrics=metrics)
         return Table.from_collection(collect_published(board))
 
@@ -44,6 +47,25 @@ def test_the_difference_is_the_paired_test_of_the_seeds(table_of):
     assert list(values_by_seed(found)) == list(zip((0, 1, 2), tuned, base, strict=True))
     assert found.bootstrap is not None
     assert found.bootstrap[0] < found.difference.mean < found.bootstrap[1]
+
+
+def test_a_seed_that_one_row_alone_has_changes_no_comparison(table_of):
+    """Its large value hid the spread of the seeds that both have."""
+    table = table_of(net_tune=[0.010, 0.020, 1e6], net_none=[0.013, 0.022, 0.03])
+    board = table.board
+    (lacking,) = [cell for cell in board.cells if cell.name == "net/none/s2"]
+    BoardFolder(board.folder).record(RecordName("cell", lacking.name)).unlink()
+    (found,) = compare(Table.from_collection(collect_published(board)), "net/tune", "net/none", ["distance"])
+    assert found.difference == paired_difference([0.010, 0.020], [0.013, 0.022])
+    assert found.pairs_to_tell is not None
+
+
+def test_rows_that_differ_by_rounding_alone_have_no_bootstrap_beside_their_zero(table_of):
+    (found,) = compare(
+        table_of(net_tune=[1.0] * 3, net_none=[1 - 5e-6, 1 - 9e-6, 1 - 7e-6]), "net/tune", "net/none", ["distance"]
+    )
+    assert (found.difference.mean, found.difference.interval, found.difference.p) == (0.0, (0.0, 0.0), 1.0)
+    assert (found.bootstrap, found.pairs_to_tell) == (None, None)
 
 
 def test_p_is_adjusted_for_all_comparisons_of_the_call(table_of):

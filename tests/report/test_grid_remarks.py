@@ -52,6 +52,14 @@ def test_a_best_point_at_an_edge_of_its_grid_is_named_with_the_edge_also_of_two_
     assert f"\n- {remark}\n" in render_published(board).page
 
 
+def test_a_grid_that_is_below_its_base_by_rounding_alone_has_no_best_point(board_of):
+    """Where selection keeps the base, another process draws its samples: their metric differs in the sixth digit."""
+    board = board_of(lambda settings: 0.5 - 1e-6 * (3 - settings.strength) if settings.strength < 2 else 0.6)
+    assert lines(board) == ["Net × Tune: by distance, no point of the grid is better than the base"]
+    (tie,) = lines(board_of(lambda settings: 0.3 + 1e-6 * settings.strength))
+    assert "points tie for the best" in tie
+
+
 def test_a_best_point_inside_its_grid_needs_no_remark(board_of):
     board = board_of(lambda settings: abs(settings.strength - 1.0), grid="strength: {grid: [0.5, 1.0, 2.0]}, bank: 10")
     assert lines(board) == []

@@ -98,6 +98,16 @@ def test_a_row_most_of_whose_seeds_do_not_reach_the_target_has_no_median(collect
     assert row.median([320]) is None
 
 
+def test_where_a_round_tries_candidates_the_best_of_them_counts_in_columns_where_higher_is_better_too(load, publish_records):
+    board = load(("curve: {metric: distance", "curve: {metric: likeness"))
+    publish_records(board)
+    (cell,) = [cell for cell in board.cells if cell.name == "net/tune/s0"]
+    of_round = [CurvePoint(images=640, value=value, round=1, candidate=number) for number, value in enumerate((0.2, 0.9), 1)]
+    publish_records(board, [cell], curve=[CurvePoint(images=0, value=0.1), *of_round])
+    first, *_ = of_tune(collect_published(board), 0.5).seeds
+    assert (first.images > 0, first.before) == (True, 0)
+
+
 def test_rows_that_do_not_train_have_no_time(collection_of):
     assert {each.method for each in times_to_target(collection_of([1] * 5, [1] * 5, [1] * 5), 2.0)} == {"fit", "tune"}
 

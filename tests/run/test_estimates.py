@@ -38,6 +38,9 @@ def test_a_row_counts_its_cells_trainings_banks_curve_and_samples(write_small, s
     assert none.work.samples == {"fp32": 2 * 20 * each}  # two seeds
     assert ddo.work.training == {"fp32": 2 * 64 * ddo.step.flops["fp32"]}
     assert ddo.work.banks_and_curve == {"fp32": 2 * (20 + 5 * 30) * each}  # a bank of 20, and five points of 30
+    # Evaluation in batches of 20: one of each seed's samples, one of a bank, and two of each point's 30.
+    launches = [round(count / sampling.launches, 9) for count in (*none.work.launches[1:], *ddo.work.launches[1:])]
+    assert launches == [0, 2, 2 * (1 + 5 * 2), 2]
     assert ddo.disk.banks == 2 * 20 * 2 * 4
     assert found["ddpm"].work.training == {"fp32": 64 * found["ddpm"].step.flops["fp32"]}
     assert ddo.hours(Card("made-up", 1, {"fp32": 1e-9}))[0] == pytest.approx(

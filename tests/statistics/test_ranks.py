@@ -34,6 +34,15 @@ def test_equal_ranks_tell_nothing_apart():
     assert not ranks.told_apart(0, 2)
 
 
+def test_values_that_differ_by_rounding_share_their_rank():
+    """Two rows of one set of weights, drawn by two processes, were told apart over enough blocks."""
+    ranks = mean_ranks([[1.0, 1.0 + 4e-6, 2.0]] * 12, higher_is_better=False)
+    assert ranks.means.tolist() == [1.5, 1.5, 3.0]
+    assert not ranks.told_apart(0, 1)
+    signs = mean_ranks([[-1.0, -1.0 - 4e-6, -1.0 - 4e-5], [0.0, 0.0, 1e-9]], higher_is_better=True)
+    assert signs.ranks.tolist() == [[1.5, 1.5, 3.0], [2.5, 2.5, 1.0]]
+
+
 @pytest.mark.parametrize("values", [[[1.0, 2.0, 3.0]], [[1.0, 2.0], [1.0, 2.0]]])
 def test_too_few_methods_or_blocks_are_refused(values):
     with pytest.raises(ValueError, match="2 blocks and 3 methods at least"):

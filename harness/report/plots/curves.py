@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Container
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from harness.board.cells import Cell, Row
 from harness.board.columns import Column, column_label
 from harness.board.schema import CurveConfig
+from harness.report.best_points import best_at_each
 from harness.report.collect import Collection
 from harness.report.floors import floor_scores
 from harness.report.lesser_points import BEST_POINTS, Place
@@ -125,8 +126,8 @@ def _panels(collection: Collection, column: Column, left_out: Container[Place]) 
 def _line(row: Row, style: int, cells: list[Cell], collection: Collection, column: Column) -> Line | None:
     """Return the line of a row; None when no cell of it is done."""
     unit = column.shown_in
-    best = max if column.higher_is_better else min
-    curves = [_best_at_each(outcome.curve, best) for outcome in collection.done(cells) if outcome.curve]
+    found = [outcome.curve for outcome in collection.done(cells) if outcome.curve]
+    curves = [best_at_each(curve, higher_is_better=column.higher_is_better) for curve in found]
     if not curves:
         return None
     # All seeds of a row are measured at the same images: the board says where.
@@ -134,14 +135,6 @@ def _line(row: Row, style: int, cells: list[Cell], collection: Collection, colum
     scores = [score_of([value / unit for _, value in points]) for points in zip(*curves, strict=True)]
     means, sds = tuple(score.mean for score in scores), tuple(score.sd or 0.0 for score in scores)
     return Line(row.method_label, style, images, means, sds)
-
-
-def _best_at_each(curve: Sequence[tuple[int, float]], best: Callable[[Sequence[float]], float]) -> list[tuple[int, float]]:
-    """Return one point for each number of images: the best, where a round tries several candidates."""
-    values: dict[int, list[float]] = {}
-    for images, value in curve:
-        values.setdefault(images, []).append(value)
-    return [(images, best(found)) for images, found in values.items()]
 
 
 def _draw(curves: Curves) -> Figure:

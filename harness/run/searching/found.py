@@ -14,6 +14,7 @@ from harness.board.reading.studies import Study
 from harness.board.search_settings import Value
 from harness.errors import UserError
 from harness.run.searching.trials import Trial
+from harness.statistics.paired import is_rounding
 from harness.store import outputs
 from harness.store.runs_folder import RunsFolder
 
@@ -51,7 +52,7 @@ def found(study: Study, trials: Sequence[Trial], runs: RunsFolder) -> StudyFacts
 
 def _ties(best: Trial, done: Sequence[Trial]) -> list[str]:
     """Return the points of the other settings whose value is the best one's, each once."""
-    tied = [trial for trial in done if trial.point != best.point and math.isclose(trial.values[-1], best.values[-1])]
+    tied = [trial for trial in done if trial.point != best.point and is_rounding(trial.values[-1], best.values[-1])]
     return list(dict.fromkeys(point_text(trial.point) for trial in tied))
 
 

@@ -69,6 +69,9 @@ def test_other_points_with_the_best_value_are_named_each_once(study, runs):
     assert facts.settings["bank"] == 7
     assert facts.ties == ["strength 1, optimizer.lr 0.5, bank 9"]
     assert found(study, trials[:2], runs).ties == []
+    assert found(study, [trial(0, 1.0, bank=3), trial(1, 1.0 + 4e-6, bank=7)], runs).ties == [
+        "strength 1, optimizer.lr 0.5, bank 7"
+    ]
 
 
 def test_where_selection_kept_the_base_in_the_best_trial_no_trial_is_better_than_the_base(study, runs):
