@@ -4,7 +4,7 @@ import pytest
 from png_files import decoded, ink, shows
 
 from harness.report.collect import collect_published
-from harness.report.plots.curves import Curves, _best_at_each, _draw, curves_plot
+from harness.report.plots.curves import Curves, _draw, curves_plot
 from harness.report.plots.plot import COLOURS, Plot
 from harness.report.plots.seed_lines import Line, Panel
 from harness.report.scores import Score
@@ -146,9 +146,3 @@ def test_a_board_whose_floor_is_not_measured_is_drawn_without_it():
 def test_rows_of_several_samplers_have_one_curve(sampler_collection):
     panels = inputs(sampler_collection)["panels"]
     assert [[line["label"] for line in panel["lines"]] for panel in panels] == [["more of it", "tune"], ["more of it"]]
-
-
-def test_of_candidates_at_one_number_of_images_the_best_is_drawn():
-    curve = [(0, 5.0), (128, 3.0), (256, 4.0), (128, 2.0), (256, 6.0)]
-    assert _best_at_each(curve, min) == [(0, 5.0), (128, 2.0), (256, 4.0)]
-    assert _best_at_each(curve, max) == [(0, 5.0), (128, 3.0), (256, 6.0)]
