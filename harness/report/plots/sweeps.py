@@ -11,8 +11,8 @@ from harness.board.columns import Column
 from harness.board.samplers import SweepPoint
 from harness.report.number_text import factor
 from harness.report.plots.lines import Look, look
-from harness.report.plots.panels import grid_shape, legend_entries, panel_axes
-from harness.report.plots.plot import WIDTH, Plot, plain
+from harness.report.plots.panels import grid_shape, legend_entries, panel_axes, use_log_scale_if_wide
+from harness.report.plots.plot import COLOURS, WIDTH, Plot, plain
 from harness.report.rows import TableRow
 from harness.report.table import Table
 
@@ -157,13 +157,19 @@ def _draw(panels: Sequence[SweepPanel]) -> Figure:
 
 def _draw_panel(axis: Axes, panel: SweepPanel) -> None:
     for line in panel.lines:
-        style = LOOKS[line.look] if isinstance(line.look, str) else look(line.look)
+        style = _style(line.look)
         axis.errorbar(
             line.x, line.y, xerr=line.x_sds, yerr=line.y_sds, markersize=4, linewidth=1.3, elinewidth=0.7, capsize=1.5,
             label=plain(line.label), **style,
         )  # fmt: skip
         for value, x, y in zip(line.values, line.x, line.y, strict=True):
             axis.annotate(f"{value:.12g}", (x, y), xytext=(4, 4), textcoords="offset points", fontsize=6.5, color=style["color"])
+    use_log_scale_if_wide(axis, [y for line in panel.lines for y in line.y])
     axis.set(title=plain(panel.title), xlabel=plain(panel.x_label), ylabel=plain(panel.y_label))
     axis.grid(color="#EEEEEE", linewidth=0.6)
     axis.set_axisbelow(True)
+
+
+def _style(of_line: str | int) -> Look:
+    """Return the look of a line. The last of the colours is the base's grey, which no other method gets."""
+    return LOOKS[of_line] if isinstance(of_line, str) else look(of_line + of_line // (len(COLOURS) - 1))

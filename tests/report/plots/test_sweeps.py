@@ -8,7 +8,7 @@ from png_files import decoded, ink, shows
 
 from harness.report.collect import collect_published
 from harness.report.plots.plot import COLOURS
-from harness.report.plots.sweeps import sweeps_plot
+from harness.report.plots.sweeps import SweepLine, SweepPanel, _draw, _style, sweeps_plot
 from harness.report.table import Table
 from harness.store.records import Measured
 
@@ -104,3 +104,17 @@ def test_the_picture_shows_each_method_the_control_and_the_weights(make_table):
     left, right = plot.draw().axes
     assert [text.get_text() for text in left.texts] == ["0", "0.5", "2"] * 4
     assert (left.get_xlabel(), right.get_title()) == ("likeness ↑", "Chain")
+
+
+def test_no_method_has_the_grey_of_the_base_and_the_first_ones_look_apart():
+    styles = [_style(index) for index in range(20)]
+    assert all(style["color"] != _style("base")["color"] for style in styles)
+    assert len({tuple(style.values()) for style in styles}) == 20
+
+
+def test_distances_that_span_several_factors_are_on_a_log_scale():
+    line = SweepLine("a", 0, (0.0, 1.0), (0.1, 0.2), (0.0, 0.0), (2.0, 40.0), (0.1, 0.1))
+    (axis,) = _draw([SweepPanel("Net", "x", "y", (line,))]).axes
+    assert axis.get_yscale() == "log"
+    (axis,) = _draw([SweepPanel("Net", "x", "y", (replace(line, y=(2.0, 4.0)),))]).axes
+    assert axis.get_yscale() == "linear"
