@@ -29,11 +29,14 @@ def hours_in_readme():
 
 
 def hours_of_records(board):
-    seconds = 0.0
+    seconds, trained = 0.0, set()
     for path in cell_records(board):
         record = load_record(path)
         costs = record.costs
-        seconds += costs.seconds_finetune + costs.seconds_sample + (costs.seconds_extract or 0.0)
+        seconds += costs.seconds_sample + (costs.seconds_extract or 0.0)
+        if (training := (record.base, record.method, record.seed)) not in trained:  # rows of several samplers share it
+            seconds += costs.seconds_finetune
+        trained.add(training)
         seconds += sum(measured.seconds for measured in record.metrics.values())
     return seconds / 3600
 

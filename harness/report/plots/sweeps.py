@@ -12,7 +12,7 @@ from harness.board.samplers import SweepPoint
 from harness.report.number_text import factor
 from harness.report.plots.lines import Look, look
 from harness.report.plots.panels import grid_shape, legend_entries, panel_axes, use_log_scale_if_wide
-from harness.report.plots.plot import COLOURS, WIDTH, Plot, plain
+from harness.report.plots.plot import WIDTH, Plot, plain
 from harness.report.rows import TableRow
 from harness.report.table import Table
 
@@ -26,6 +26,7 @@ LOOKS: dict[str, Look] = {
     "base": {"color": "#7F7F7F", "marker": "x", "linestyle": ":"},
 }
 """The looks of the control, and of the method that does not train; each other method has a colour."""
+BROWN = "#8C510A"
 
 
 # The names of all fields below are part of a plot's digest: with another name every committed plot would be stale.
@@ -171,5 +172,8 @@ def _draw_panel(axis: Axes, panel: SweepPanel) -> None:
 
 
 def _style(of_line: str | int) -> Look:
-    """Return the look of a line. The last of the colours is the base's grey, which no other method gets."""
-    return LOOKS[of_line] if isinstance(of_line, str) else look(of_line + of_line // (len(COLOURS) - 1))
+    """Return the look of a line. Grey, the last of the colours, is the base's: a method whose turn it is gets brown."""
+    if isinstance(of_line, str):
+        return LOOKS[of_line]
+    style = look(of_line)
+    return {**style, "color": BROWN} if style["color"] == LOOKS["base"]["color"] else style
