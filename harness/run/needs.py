@@ -167,17 +167,15 @@ class Needs:
 
     def unfit_methods(self) -> list[str]:
         """Return a message for each method that cannot run on what the network of a base works on. Imports torch."""
-        pairs = {
-            (row.base.name, row.method_name): (row.base, row.method)
-            for row in self._rows
-            if row.method.component.trains and row.method.component.check
-        }
-        if not pairs or (data := self.known_data) is None:
+        checked = [row for row in self._rows if row.method.component.trains and row.method.component.check]
+        if not checked or (data := self.known_data) is None:
             return []
-        from harness.stages.buildable import usage_fault
+        from harness.stages.buildable import usage_faults
 
-        faults = (usage_fault(base, method, data) for base, method in pairs.values())
-        return list(dict.fromkeys(fault for fault in faults if fault is not None))
+        bases = {row.base.name: row.base for row in checked}  # seeds of a base have one network
+        methods = {name: {row.method_name: row.method for row in checked if row.base.name == name} for name in bases}
+        faults = (usage_faults(base, methods[name].values(), data) for name, base in bases.items())
+        return list(dict.fromkeys(fault for of_base in faults for fault in of_base))
 
     def unfit_weights(self) -> list[str]:
         """Return a message for each base whose files have another hash than the board says, are damaged, or do not fit.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 
 import torch
 
@@ -37,8 +38,8 @@ def build_fault(base: Base, data: DataSpec) -> str | None:
     return None
 
 
-def usage_fault(base: Base, method: Resolved[Method], data: DataSpec) -> str | None:
-    """Return why a method cannot run on the network of a base; None where it can, and where the network cannot be built.
+def usage_faults(base: Base, methods: Iterable[Resolved[Method]], data: DataSpec) -> list[str]:
+    """Return why methods cannot run on the network of a base; nothing where it cannot be built, as `build_fault` says.
 
     Only the network tells whether it works on latents: a board that is read knows what the dataset holds.
 
@@ -49,10 +50,10 @@ def usage_fault(base: Base, method: Resolved[Method], data: DataSpec) -> str | N
     try:
         network = _built(origin.model, origin.model.settings, origin.spec_on(data))
     except UserError:
-        return None  # `build_fault` says why
+        return []
     spec = latents.network_spec(network, data)
-    fault = data_fit.method_fault(method, origin.model.component, spec, origin.sampler.component)
-    return None if fault is None else f"base {base.name}: {fault}"
+    faults = (data_fit.method_fault(method, origin.model.component, spec, origin.sampler.component) for method in methods)
+    return [f"base {base.name}: {fault}" for fault in faults if fault is not None]
 
 
 def _built(model: Resolved[Model], settings: Config, spec: DataSpec) -> torch.nn.Module:
