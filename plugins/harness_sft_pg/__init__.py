@@ -53,7 +53,7 @@ class ShortcutConfig(Config):
 class SFTPGConfig(ShortcutConfig):
     """Settings of `sft-pg`."""
 
-    ADDED_LATER = ShortcutConfig.ADDED_LATER | {"value", "value_widths"}
+    ADDED_LATER = ShortcutConfig.ADDED_LATER | {"value", "value_widths", "grey_levels"}
 
     regulariser: Literal["baseline", "gradient-penalty", "spectral-norm"] = Field(
         "baseline",
@@ -62,6 +62,13 @@ class SFTPGConfig(ShortcutConfig):
     )
     regulariser_weight: float = Field(
         0.1, ge=0, description="lambda: weight of the value network's squared error, summed over the sampler's steps"
+    )
+    grey_levels: int | None = Field(
+        None,
+        ge=2,
+        le=256,
+        description="clip samples to [-1, 1] and round them to so many levels before the critic sees them, as real images are "
+        "stored: 256 for bytes, 17 for scikit-learn's digits; by default it sees them as the sampler gives them",
     )
     log_prob: Literal["sum", "mean"] = Field(
         "sum",

@@ -37,7 +37,12 @@ def halvings(spec: DataSpec) -> int:
 
 
 def check(config: ShortcutConfig, usage: MethodUsage) -> None:
-    """Check that the networks can take the data; it imports no torch. Raises: UserError when they cannot."""
+    """Check that the networks can take the data, and that these have grey levels where `sft-pg` is to round to them.
+
+    It imports no torch. Raises: UserError when they cannot.
+    """
+    if isinstance(config, SFTPGConfig) and config.grey_levels and (reason := usage.lacks_levels):
+        raise UserError(f"{reason}, which sft-pg needs for grey_levels: {config.grey_levels}; leave it out")
     if kind(config.critic, usage.data) == "image":
         _check_image(usage.data)
 

@@ -23,7 +23,14 @@ STEPS_AT_ONCE = 16
 
 
 def backward_critic_and_value(
-    critic: nn.Module, value: ValueNetwork, real: Tensor, states: Tensor, *, weight: float, couple: bool
+    critic: nn.Module,
+    value: ValueNetwork,
+    real: Tensor,
+    states: Tensor,
+    *,
+    fakes: Tensor | None = None,
+    weight: float,
+    couple: bool,
 ) -> Mapping[str, Tensor]:
     """Add to both networks' gradients those of the loss  mean f(real) - mean f(fake) + weight * R_B.
 
@@ -37,12 +44,13 @@ def backward_critic_and_value(
     the two networks.
 
     Args:
-        real: (B, …), data. states: (T + 1, B, …), a rollout without a graph, whose last row holds the fakes.
+        real: (B, …), data. states: (T + 1, B, …), a rollout without a graph.
+        fakes: (B, …), its last row as the critic sees it; by default as it is.
         weight: lambda. couple: True passes R_B's gradient to the critic, as a regulariser; False fits only V by it.
     Returns: `critic_gap`, mean f(fake) - mean f(real), and `value_loss`, R_B / T: the mean squared error of V.
     """
     n_fake, n_real = states.shape[1], len(real)
-    scores = critic(torch.cat([states[-1], real]))
+    scores = critic(torch.cat([states[-1] if fakes is None else fakes, real]))
     target = scores.detach()[:n_fake]
     d_target, squares = _backward_value(value, states[:-1], target, weight)
     d_scores = torch.cat([torch.full_like(target, -1 / n_fake), scores.new_full((n_real, 1), 1 / n_real)])

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from harness.capabilities import Transitions
 from harness.interfaces import Batch
+from harness.toolkit.grey_levels import on_grey_levels
 from harness.toolkit.transitions import rollout_in_parts, transition_log_prob
 from harness.training.method import FinetuneMethod, Task
 from harness.training.optimizer import Optimizer
@@ -104,15 +105,19 @@ class SFTPG(FinetuneMethod):
         noise = torch.randn(self.model.transitions + 1, n, *self.task.spec.shape, generator=generator)
         return rollout_in_parts(self.model, noise.to(self.task.device), self.task.micro_batches(n))
 
+    def _seen(self, samples: Tensor) -> Tensor:
+        """Return samples (n, …) as the critic sees them. The theorem needs its values only: rounding costs no gradient."""
+        return on_grey_levels(Batch(samples), self.config.grey_levels).x if self.config.grey_levels else samples
+
     def _improve_critic(self, real: Tensor, states: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        is_baseline = self.config.regulariser == "baseline"
+        is_baseline, fakes = self.config.regulariser == "baseline", self._seen(states[-1])
         self.critic_optimizer.zero()
         self.value_optimizer.zero()
         logged = backward_critic_and_value(
-            self.critic, self.value, real, states, weight=self.config.regulariser_weight, couple=is_baseline
+            self.critic, self.value, real, states, fakes=fakes, weight=self.config.regulariser_weight, couple=is_baseline
         )
         if self.config.regulariser == "gradient-penalty":
-            penalty = gradient_penalty(self.critic, real, states[-1], generator)
+            penalty = gradient_penalty(self.critic, real, fakes, generator)
             (self.config.gradient_penalty * penalty).backward()
         self.critic_optimizer.apply()
         self.value_optimizer.apply()
@@ -121,7 +126,7 @@ class SFTPG(FinetuneMethod):
     def _improve_generator(self, n: int, generator: torch.Generator) -> dict[str, Tensor]:
         drawn = self.buffer.draw(n, generator)
         with torch.no_grad():
-            advantage = (self.critic(drawn.final) - self.value(drawn.x, drawn.step)).squeeze(1)
+            advantage = (self.critic(self._seen(drawn.final)) - self.value(drawn.x, drawn.step)).squeeze(1)
         loss = self.generator_optimizer.update_in_parts(self._policy_losses(drawn, advantage))
         return {"policy_loss": loss, "advantage_std": advantage.std(correction=0)}
 

@@ -1,4 +1,4 @@
-"""DDO and Neon on samples in the range and on the grey levels of real images."""
+"""DDO, Neon and SFT-PG on samples in the range and on the grey levels of real images."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from harness.capabilities import Gaussian
 from harness.components import MethodUsage, Model
 from harness.config import Config
 from harness.errors import UserError
@@ -21,6 +22,9 @@ from harness_ddo.method import DDO
 from harness_neon import NeonConfig
 from harness_neon import check as check_neon
 from harness_neon.method import Neon
+from harness_sft_pg import SFTPGConfig
+from harness_sft_pg.choice import check as check_sft_pg
+from harness_sft_pg.policy import SFTPG
 
 SPEC = DataSpec((1, 2, 2), preview="images")
 REAL = torch.tensor([-1.0, 0.2, 0.6, 1.0]).view(1, 1, 2, 2).expand(8, -1, -1, -1)
@@ -78,6 +82,39 @@ def test_neon_trains_on_samples_in_the_range_and_on_the_levels_of_real_images() 
     assert_rounded(seen[256], seen[None])
 
 
+class Wide(nn.Module):
+    """Three steps, each of which adds noise as large as the data."""
+
+    transitions = 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shift = nn.Parameter(torch.zeros(1))
+
+    def transition(self, x: Tensor, step: Tensor) -> Gaussian:
+        return Gaussian(x + self.shift, torch.tensor(1.0))
+
+
+@pytest.mark.parametrize("regulariser", ["baseline", "gradient-penalty"])
+def test_the_critic_of_sft_pg_sees_samples_in_the_range_and_on_the_levels_and_its_value_network_does_not(
+    regulariser: str,
+) -> None:
+    seen: dict[int | None, list[Tensor]] = {}
+    for levels in (None, 256):
+        config = SFTPGConfig.model_validate({"grey_levels": levels, "n_critic": 1, "regulariser": regulariser})
+        method = SFTPG(config, InMemoryTask(Wide(), SPEC, beyond_white, steps=1, batch=8))
+        of_critic, of_value = seen.setdefault(levels, []), list[Tensor]()
+        method.critic.register_forward_pre_hook(lambda _, args, to=of_critic: to.append(args[0].detach()))
+        method.value.register_forward_pre_hook(lambda _, args, to=of_value: to.append(args[0].detach()))
+        method.step(Batch(REAL), stream(0, "t"), 0)
+        assert of_value
+        assert all(x.abs().max() > 1 for x in of_value)
+        assert torch.equal(of_critic[0][8:], REAL)
+    assert len(seen[None]) == len(seen[256]) == (2 if regulariser == "baseline" else 3)
+    assert_rounded(seen[256][0][:8], seen[None][0][:8])
+    assert_rounded(seen[256][-1], seen[256][-1])
+
+
 def assert_rounded(found: Tensor, samples: Tensor) -> None:
     """Compare with the samples, clipped, of which each value is at most half a level away."""
     levels = (found + 1) * 127.5
@@ -85,7 +122,14 @@ def assert_rounded(found: Tensor, samples: Tensor) -> None:
     torch.testing.assert_close(found, samples.clamp(-1, 1), rtol=0, atol=0.5 / 127.5 + 1e-6)
 
 
-@pytest.mark.parametrize(("check", "config", "name"), [(check_ddo, DDOConfig, "ddo"), (check_neon, NeonConfig, "neon")])
+CHECKS = [
+    pytest.param(check_ddo, DDOConfig, "ddo", id="ddo"),
+    pytest.param(check_neon, NeonConfig, "neon", id="neon"),
+    pytest.param(check_sft_pg, SFTPGConfig, "sft-pg", id="sft-pg"),
+]
+
+
+@pytest.mark.parametrize(("check", "config", "name"), CHECKS)
 def test_data_without_grey_levels_are_a_reason_to_skip(check: Callable[..., None], config: type[Config], name: str) -> None:
     settings = config.model_validate({"grey_levels": 17})
     models = {name: registry().get(Model, name, where="test") for name in ("edm-unet", "maskgit")}
@@ -93,7 +137,11 @@ def test_data_without_grey_levels_are_a_reason_to_skip(check: Callable[..., None
     for data in (DataSpec((2,)), DataSpec((4, 8, 8), preview="latents")):
         with pytest.raises(UserError, match=f"{data.preview}, which have no grey levels, which {name} needs for grey_levels: 17"):
             check(settings, MethodUsage(models["edm-unet"], data))
+    assert "grey_levels" not in config().identity
+
+
+@pytest.mark.parametrize(("check", "config", "name"), CHECKS[:2])
+def test_tokens_have_no_grey_levels(check: Callable[..., None], config: type[Config], name: str) -> None:
     tokens = config.model_validate({"grey_levels": 256, "samples_as": "tokens"})
     with pytest.raises(UserError, match=f"{name}: tokens have no grey levels"):
-        check(tokens, MethodUsage(models["maskgit"], SPEC))
-    assert "grey_levels" not in config().identity
+        check(tokens, MethodUsage(registry().get(Model, "maskgit", where="test"), SPEC))
