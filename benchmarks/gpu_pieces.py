@@ -37,6 +37,7 @@ from harness.testing.models import build
 from harness.training.config import TrainingConfig
 from harness.training.loop import TrainingLoop
 from harness.training.micro_batches import rows_of, slices
+from harness.training.placement import placed
 from harness.training.surroundings import Surroundings
 from harness.training.task import BankSource, TrainingTask
 
@@ -145,7 +146,8 @@ def loop_of(
     x = torch.randn(ROWS, *spec.shape, generator=stream(0, "x")).clamp(-1, 1)
     labels = torch.arange(ROWS) % spec.classes if spec.classes else None
     around = Surroundings(folder / "work", checkpoint_seconds=1e9, log_every=10**9)
-    return TrainingLoop(task, method, InMemory(StoredExamples(x, labels)), training, seed=0, around=around)
+    data = placed(InMemory(StoredExamples(x, labels)), training.data, options.device)
+    return TrainingLoop(task, method, data, training, seed=0, around=around)
 
 
 def training_of(subject: Subject, options: Options, batch: int, **settings: object) -> TrainingConfig:

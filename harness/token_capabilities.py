@@ -18,7 +18,10 @@ class Tokens(Protocol):
     """Works on discrete tokens. A fixed tokenizer translates between tokens and images."""
 
     def encode(self, x: Tensor) -> Tensor:
-        """Encode images (B, …) in [-1, 1] to tokens (B, L) int64. Raises: ValueError for images of another size."""
+        """Encode images (B, …) in [-1, 1] to tokens (B, L) int64. Raises: ValueError for images of another size.
+
+        The tokens are the same inside of a step that autocasts: rounding would give other codes. See `precision.in_float32`.
+        """
         ...
 
     def decode(self, tokens: Tensor) -> Tensor:

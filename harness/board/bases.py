@@ -100,7 +100,8 @@ class Pretrained(_Network):
 
     @property
     def identity(self) -> dict[str, object]:
-        return self.last_step if self.after is None else {**self.last_step, "after": self.after.key}
+        step = {**self.last_step, **self.training.arithmetic}
+        return step if self.after is None else {**step, "after": self.after.key}
 
     @property
     def facts(self) -> dict[str, object]:

@@ -92,6 +92,7 @@ class Row:
             **self._drawing_batch,
             **self._sampling_precision,
             **self._averages,
+            **self.training.arithmetic,
         )
 
     @cached_property
@@ -109,6 +110,7 @@ class Row:
             **self._drawing_batch,
             **self._sampling_precision,
             **self._averages,
+            **self.training.arithmetic,
         )
 
     @property

@@ -11,8 +11,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import torch
-from accelerate import PartialState
-from accelerate.state import AcceleratorState
 from torch import Tensor, distributed
 from torch._C._distributed_c10d import FileStore
 
@@ -59,9 +57,8 @@ def join(folder: Path, rank: int, size: int, device: torch.device) -> Collective
     leave()
     store = FileStore(str(folder / MEETING), size)
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
-    with _environment(rank, size):
+    with _environment():
         distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=LONGEST_WAIT)
-        PartialState(cpu=device.type == "cpu")  # so that accelerate's own objects, such as its autocast, know of the group
     return Collectives(rank, size)
 
 
@@ -70,26 +67,17 @@ def leave() -> None:
     with suppress(RuntimeError):  # the others have gone already
         if distributed.is_initialized():
             distributed.destroy_process_group()
-    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @contextmanager
-def _environment(rank: int, size: int) -> Iterator[None]:
-    """Set what torch and accelerate read of the environment while a group begins, and put it back afterwards.
+def _environment() -> Iterator[None]:
+    """Set what gloo reads of the environment while a group begins, and put it back afterwards.
 
     torch also replaces the hook of uncaught errors, which is put back too: it would write a rank before every line.
     """
-    names = {
-        "RANK": str(rank),
-        "WORLD_SIZE": str(size),
-        "LOCAL_RANK": str(rank),
-        "LOCAL_WORLD_SIZE": str(size),
-        "OMP_NUM_THREADS": str(torch.get_num_threads()),  # accelerate would choose another number of threads
-    }
-    if any(name == LOOPBACK for _, name in socket.if_nameindex()):
-        names |= {"GLOO_SOCKET_IFNAME": os.environ.get("GLOO_SOCKET_IFNAME", LOOPBACK)}  # all processes are on this machine
     before, hook = dict(os.environ), sys.excepthook
-    os.environ.update(names)
+    if any(name == LOOPBACK for _, name in socket.if_nameindex()):
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", LOOPBACK)  # all processes are on this machine
     try:
         yield
     finally:

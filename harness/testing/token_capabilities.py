@@ -17,12 +17,15 @@ from harness.testing.probes import BATCH, check_close, examples, through_forward
 
 
 def check_tokens(model: nn.Module, spec: DataSpec) -> None:
-    """Check that images become tokens and come back in range, and that tokens outside of the codebook are refused."""
+    """Check that images become tokens and come back in range, the same tokens in bf16, and that others are refused."""
     x, _ = examples(spec)
     tokenizer = expect_offers(model, Tokens, "the model")
     tokens = tokenizer.encode(x)
     is_plain = tokens.dim() == 2 and len(tokens) == BATCH and tokens.dtype == torch.int64
     expect(is_plain, f"encode gave {tuple(tokens.shape)} {tokens.dtype}, not ({BATCH}, L) int64")
+    with torch.autocast(x.device.type, dtype=torch.bfloat16):
+        is_exact = torch.equal(tokenizer.encode(x), tokens)
+    expect(is_exact, "encode gives other tokens in a step in bf16: let it compute in harness.training.precision.in_float32")
     decoded = tokenizer.decode(tokens)
     expect(decoded.shape == x.shape, f"decode gave {tuple(decoded.shape)} for images {tuple(x.shape)}")
     expect(decoded.abs().max() <= 1, f"decoded images reach {float(decoded.abs().max()):.3g}, outside [-1, 1]")

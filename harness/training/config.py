@@ -102,6 +102,14 @@ class TrainingConfig(Config):
         return {name: value for name, value in super().identity.items() if name not in _OF_READING}
 
     @property
+    def arithmetic(self) -> dict[str, object]:
+        """How steps compute, where that has changed since the first cells were made: JSON values for keys alone.
+
+        In bf16, passes after the first update of a step saw older weights, and tokens and CCA's ratios were rounded.
+        """
+        return {} if self.precision == "float32" else {"autocast": 2}
+
+    @property
     def unused(self) -> frozenset[str]:
         """Settings that change nothing: those of reading; `flip` and `augment`, where they are off."""
         return _OF_READING | {name for name in ("flip", "augment") if not getattr(self, name)}

@@ -114,8 +114,10 @@ class Optimizer:
 
     def update(self, loss: Tensor) -> None:
         """Take one update on a loss: forget old gradients, compute new ones, clip them, step."""
+        from harness.training.precision import backward
+
         self.zero()
-        loss.backward()
+        backward(loss)
         self.apply()
 
     def update_in_parts(self, losses: Iterable[Tensor]) -> Tensor:
@@ -123,10 +125,12 @@ class Optimizer:
 
         Returns: the sum, 0-dim, detached.
         """
+        from harness.training.precision import backward
+
         self.zero()
         total: Tensor | None = None
         for loss in losses:
-            loss.backward()
+            backward(loss)
             total = loss.detach() if total is None else total + loss.detach()
         if total is None:
             raise ValueError("an update needs at least one loss")

@@ -143,14 +143,14 @@ class PowerFunctionAverage:
             seen: images so far, those of this step included.
             batch: images of this step.
         """
-        learned = {name for name, _ in network.named_parameters(remove_duplicate=False)}
+        values = network.state_dict()
+        learned = [name for name, _ in network.named_parameters(remove_duplicate=False) if name in values]
         for std, average in zip(self.stds, self.averages, strict=True):
             new = 1 - decay(std, seen, batch)  # 1 at the first step: the initial weights leave no trace
-            for name, value in network.state_dict().items():
-                if name in learned:
-                    average[name].lerp_(value, new)
-                else:
-                    average[name].copy_(value)
+            # One call for all: one by one is far slower on a card.
+            torch._foreach_lerp_([average[name] for name in learned], [values[name] for name in learned], new)
+            for name in values.keys() - set(learned):
+                average[name].copy_(values[name])
 
     def snapshots(self, seen: int) -> list[AverageSnapshot]:
         """Return a copy of each average as it is at `seen` images, on the CPU."""

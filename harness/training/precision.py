@@ -28,14 +28,16 @@ def prepare_network(model: torch.nn.Module, training: TrainingConfig) -> None:
 
 
 def autocast(device: torch.device, training: TrainingConfig) -> AbstractContextManager[object]:
-    """Return a context for one training step: bfloat16 where the settings ask for bf16, and no change otherwise."""
+    """Return a context for one training step: bfloat16 where the settings ask for bf16, and no change otherwise.
+
+    Each pass rounds the weights anew. Autocast's own cache would keep them until the step ends, so that in a step of several
+    updates each pass after the first update would still see the weights from before it.
+    """
     if training.precision == "float32":
         return nullcontext()
     if device.type == "meta":
         return _on_meta(is_half=True)
-    from accelerate import Accelerator
-
-    return Accelerator(cpu=device.type == "cpu", mixed_precision="bf16").autocast()
+    return torch.autocast(device.type, dtype=torch.bfloat16, cache_enabled=False)
 
 
 def in_float32(device: torch.device) -> AbstractContextManager[object]:
@@ -44,6 +46,16 @@ def in_float32(device: torch.device) -> AbstractContextManager[object]:
     Methods use it where a result is a small difference of large numbers.
     """
     return _on_meta(is_half=False) if device.type == "meta" else torch.autocast(device.type, enabled=False)
+
+
+def backward(loss: torch.Tensor) -> None:
+    """Differentiate a loss outside of autocast, as torch asks for.
+
+    Operations keep the type of their forward pass. Under autocast, derivatives of what was computed in float32 would be
+    rounded too.
+    """
+    with nullcontext() if loss.device.type == "meta" else in_float32(loss.device):
+        loss.backward()
 
 
 def is_half_on_meta() -> bool:

@@ -31,13 +31,13 @@ def share_network(network: nn.Module, *, is_compiled: bool = False) -> None:
     Args:
         is_compiled: whether `torch.compile` will see the network: it must not trace what processes say to each other.
     """
-    kind = type(network)
+    kind = type(network), is_compiled
     if kind not in _CLASSES:
-        _CLASSES[kind] = _sharing_class(kind, is_compiled=is_compiled)
+        _CLASSES[kind] = _sharing_class(type(network), is_compiled=is_compiled)
     network.__class__ = _CLASSES[kind]
 
 
-_CLASSES: dict[type[nn.Module], type[nn.Module]] = {}
+_CLASSES: dict[tuple[type[nn.Module], bool], type[nn.Module]] = {}
 
 
 def _sharing_class(kind: type[nn.Module], *, is_compiled: bool) -> type[nn.Module]:

@@ -17,6 +17,7 @@ from harness.training.cached_likelihood import CachedLikelihood
 from harness.training.method import FinetuneMethod, Task
 from harness.training.micro_batches import rows_of
 from harness.training.optimizer import Optimizer
+from harness.training.precision import in_float32
 from harness_cca import CCAConfig
 
 
@@ -82,7 +83,9 @@ class CCA(FinetuneMethod):
                 own[-1], wrong[-1] = own[-1].detach(), wrong[-1].detach()  # for the logs: no graph stays
                 yield loss * (len(examples) / len(batch))  # the shares add up to the mean over the batch
 
-        loss = self.optimizer.update_in_parts(losses())
+        # A ratio is a small difference of sums over many dimensions, and its sign is the signal: no bfloat16 here.
+        with in_float32(self.task.device):
+            loss = self.optimizer.update_in_parts(losses())
         return {"loss": loss, **_logs(torch.cat(own), torch.cat(wrong), ~positive)}
 
     def _ratio(self, batch: Batch, labels: Tensor, draw: object) -> Tensor:

@@ -15,6 +15,7 @@ from harness.interfaces import DataSpec
 from harness.streams import seeded
 from harness.toolkit.classifier_free import all_null, wide
 from harness.toolkit.codebook import are_tokens
+from harness.training.precision import in_float32
 from harness_maskgit import MaskGITConfig
 from harness_maskgit.check import fits, tokenizer_file
 from harness_maskgit.network_v1 import MaskGITv1
@@ -101,9 +102,13 @@ class WithTokenizer(_Network):
 
     @torch.no_grad()
     def encode(self, x: Tensor) -> Tensor:
-        """Turn images (B, channels, H, W) into tokens (B, L) int64, row-major. Raises: ValueError for another image size."""
+        """Turn images (B, channels, H, W) into tokens (B, L) int64, row-major, in float32 inside of a step that autocasts, too.
+
+        Raises: ValueError for another image size.
+        """
         self._check_size(x)
-        return self.tokenizer.encode(x.to(self.tok_emb.weight.dtype)).flatten(1)
+        with in_float32(x.device):
+            return self.tokenizer.encode(x.to(self.tok_emb.weight.dtype)).flatten(1)
 
     @torch.no_grad()
     def decode(self, tokens: Tensor) -> Tensor:

@@ -27,8 +27,8 @@ class TransitionBuffer:
         self.rollouts: list[Tensor] = []
 
     def add(self, states: Tensor) -> None:
-        """Keep a rollout. states: (T + 1, B, …), without a graph."""
-        self.rollouts.append(states)
+        """Keep a rollout. states: (T + 1, B, …), without a graph. Rollouts of a checkpoint, which are on the CPU, follow it."""
+        self.rollouts = [*(earlier.to(states.device) for earlier in self.rollouts), states]
 
     def draw(self, n: int, generator: torch.Generator) -> Transitions:
         """Draw n transitions, independent and uniform over rollouts, steps and examples."""

@@ -14,6 +14,7 @@ from harness.components import ModelUsage
 from harness.interfaces import DataSpec
 from harness.toolkit.classifier_free import all_null, wide
 from harness.toolkit.codebook import are_tokens
+from harness.training.precision import in_float32
 from harness_var import VARConfig
 from harness_var.check import fits, tokenizer_file
 from harness_var.network import CONSTANTS, Cache, VARTransformer
@@ -65,8 +66,12 @@ class VAR(VARTransformer):
 
     @torch.no_grad()
     def encode(self, x: Tensor) -> Tensor:
-        """Turn images (B, channels, H, W) into tokens (B, L) int64. Raises: ValueError for another image size."""
-        return self.tokenizer.encode(x.to(self.head.weight.dtype))
+        """Turn images (B, channels, H, W) into tokens (B, L) int64, in float32 inside of a step that autocasts, too.
+
+        Raises: ValueError for another image size.
+        """
+        with in_float32(x.device):
+            return self.tokenizer.encode(x.to(self.head.weight.dtype))
 
     @torch.no_grad()
     def decode(self, tokens: Tensor) -> Tensor:
@@ -81,6 +86,11 @@ class VAR(VARTransformer):
     def _tokens_of(self, x: Tensor) -> Tensor:
         """Return the tokens of images; tokens (B, L) pass as they are. Raises: ValueError, as `encode` and `are_tokens` do."""
         return x if are_tokens(x, length=self.tokens_per_image, size=self.config.tokenizer.vocab_size) else self.encode(x)
+
+    def _teacher_input(self, tokens: Tensor) -> Tensor:
+        """Return the transformer's input for tokens (B, L), a part of the tokenizer, which does not autocast either."""
+        with in_float32(tokens.device):
+            return self.tokenizer.teacher_input(tokens)
 
     @property
     def codebook(self) -> Tensor:
@@ -114,7 +124,7 @@ class VAR(VARTransformer):
         dropped, keep = cast(TrainingDraw, draw)
         labels = torch.where(dropped, self.null_label, self._labels_or_null(labels, len(x), x.device))
         tokens = self._tokens_of(x)
-        logits = self(self.tokenizer.teacher_input(tokens), labels, keep=keep)
+        logits = self(self._teacher_input(tokens), labels, keep=keep)
         return token_losses(wide(logits), tokens, label_smoothing=self.config.label_smoothing).mean(1)
 
     def draw(self, x: Tensor, generator: torch.Generator) -> None:
@@ -134,7 +144,7 @@ class VAR(VARTransformer):
         Raises: ValueError for tokens outside the codebook or of another number than the scales have, and for labels outside
             the classes.
         """
-        logits = self(self.tokenizer.teacher_input(tokens), self._labels_or_null(labels, len(tokens), tokens.device))
+        logits = self(self._teacher_input(tokens), self._labels_or_null(labels, len(tokens), tokens.device))
         return wide(logits).log_softmax(-1).gather(-1, tokens[..., None]).squeeze(-1)
 
     def new_cache(self) -> ScaleCache:

@@ -171,6 +171,20 @@ def test_cells_that_autocast_have_other_keys_than_when_their_samples_were_in_hal
     assert half.finetune_digest != first_digest(half)
 
 
+def test_autocast_has_keys_of_its_own_since_each_pass_rounds_the_weights_and_tokens_are_exact(cells):
+    row = cells["net/fit/s0"].row
+    half = replace(row, training=row.training.model_copy(update={"precision": "bf16"}))
+    as_before = digest(
+        stage="finetune", base=half.base.key, method=half.method.identity, training=half.training.identity,
+        sampler=half.base.origin.recorded_sampler.identity, curve=half._curve_identity, sampling="float32",
+    )  # fmt: skip
+    assert half.finetune_digest != as_before
+    base = row.base.origin
+    half_base = replace(base, training=base.training.model_copy(update={"precision": "bf16"}))
+    assert base.identity == base.last_step
+    assert half_base.identity != half_base.last_step
+
+
 def test_cells_of_several_rounds_with_an_average_have_other_keys_than_when_it_went_on_over_all_rounds(cells):
     row = cells["net/fit/s0"].row
 

@@ -1,6 +1,7 @@
-"""DDO on a tiny network of EDM: FOLDER DEVICE STEP. The process kills itself before that step; -1 lets it end.
+"""A method on a tiny network, DDO of EDM or SFT-PG of DDPM: METHOD FOLDER DEVICE STEP.
 
-It writes checkpoints after every step, and prints the hash of the weights.
+The process kills itself before that step; -1 lets it end. It writes checkpoints after every step, and prints the hash
+of the weights.
 """
 
 from __future__ import annotations
@@ -25,20 +26,22 @@ from harness.training.task import BankSource, TrainingTask
 from harness.weights import state_dicts
 
 STEPS, BATCH = 12, 8
+NETWORKS = {"ddo": "edm-tiny-ddpmpp", "sft-pg": "ddpm-tiny-8"}
+SETTINGS: dict[str, dict[str, object]] = {"ddo": {"bank_size": 32, "beta": 0.1}, "sft-pg": {"n_critic": 5, "critic_width": 16}}
 
 
-def main(folder: Path, name: str, dies_at: int) -> None:
+def main(method_name: str, folder: Path, name: str, dies_at: int) -> None:
     device = devices.use(name)
-    preset = registry().preset("edm-tiny-ddpmpp", where="test")
+    preset = registry().preset(NETWORKS[method_name], where="test")
     model = registry().get(Model, preset.model, where="test")
     sampler = registry().get(Sampler, model.sampler, where="test")
-    method = registry().get(Method, "ddo", where="test")
+    method = registry().get(Method, method_name, where="test")
     network = build(model, preset.config, preset.spec).to(device)
     training = TrainingConfig(images=STEPS * BATCH, batch=BATCH, ema=0.9, flip=True)
     draws = sampler.create(sampler.config.model_validate(sampler.smoke))
     banks = BankSource(RunsFolder(folder / "runs"), draws, {"name": "test"}, 0, 16)
     task = TrainingTask(network, preset.spec, device, training, banks)
-    config = method.config.model_validate({"bank_size": 32, "beta": 0.1})
+    config = method.config.model_validate(SETTINGS[method_name])
     x, labels = examples(preset.spec, n=64)
 
     def written(step: int, _: Path) -> None:
@@ -52,4 +55,4 @@ def main(folder: Path, name: str, dies_at: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]))

@@ -12,19 +12,19 @@ SCRIPT = Path(__file__).parent / "killed_training.py"
 KILLED = -9
 
 
-def train(folder, device, *, dies_at=-1):
+def train(method, folder, device, *, dies_at=-1):
     """Train in a process of its own. Returns: exit code, and the hash of the weights."""
-    command = [sys.executable, str(SCRIPT), str(folder), str(device), str(dies_at)]
+    command = [sys.executable, str(SCRIPT), method, str(folder), str(device), str(dies_at)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert ended.returncode in (0, KILLED), ended.stderr
     return ended.returncode, ended.stdout.strip()
 
 
-@pytest.mark.parametrize("dies_at", [3, 8])
-def test_a_killed_training_goes_on_to_the_same_weights(tmp_path, device, dies_at):
-    assert train(tmp_path / "killed", device, dies_at=dies_at)[0] == KILLED
-    _, expected = train(tmp_path / "whole", device)
-    code, found = train(tmp_path / "killed", device)
+@pytest.mark.parametrize(("method", "dies_at"), [("ddo", 3), ("ddo", 8), ("sft-pg", 3), ("sft-pg", 8)])
+def test_a_killed_training_goes_on_to_the_same_weights(tmp_path, device, method, dies_at):
+    assert train(method, tmp_path / "killed", device, dies_at=dies_at)[0] == KILLED
+    _, expected = train(method, tmp_path / "whole", device)
+    code, found = train(method, tmp_path / "killed", device)
     assert (code, found) == (0, expected)
     assert len(found) == 64
 

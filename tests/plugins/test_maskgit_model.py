@@ -57,6 +57,16 @@ def test_the_loss_is_the_mean_cross_entropy_over_all_tokens_of_a_masked_image(ge
 
 
 @GENERATIONS
+@torch.no_grad()
+def test_a_step_in_half_precision_has_the_tokens_of_float32(generation):
+    network, (x, _) = model(generation).float(), images(64)
+    tokens = network.encode(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not torch.equal(network.tokenizer.encode(x.float()).flatten(1), tokens)
+        assert torch.equal(network.encode(x), tokens)
+
+
+@GENERATIONS
 def test_the_bound_is_the_weighed_sum_over_masked_tokens_among_the_codes(generation):
     network, (x, labels) = model(generation), images()
     mask, weight = network.draw(x, stream(0, "draw"))

@@ -56,6 +56,12 @@ def test_a_draw_takes_memory_for_what_is_drawn_alone():
     assert torch.equal(drawn.x, drawn.final)
 
 
+def test_rollouts_of_a_checkpoint_which_are_on_the_cpu_follow_new_ones_to_their_device():
+    buffer = filled()
+    buffer.add(rollout(2).to("meta"))  # in the place of a card
+    assert {drawn.device.type for drawn in buffer.draw(4, stream(0, "draw"))[:2]} == {"meta"}
+
+
 def test_a_draw_is_a_function_of_the_generator():
     buffer = filled()
     first, again, other = (buffer.draw(20, stream(seed, "draw")).x for seed in (0, 0, 1))

@@ -130,6 +130,20 @@ def test_half_precision_gives_logits_and_likelihoods_in_float32():
     assert network.scale_logits([], labels, None).dtype == torch.float32
 
 
+@torch.no_grad()
+def test_a_step_in_half_precision_has_the_tokens_and_the_inputs_of_float32():
+    network, (x, labels) = model().float(), images(64)
+    x, seen = x.float(), []
+    tokens = network.encode(x)
+    network.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    network.training_loss(x, labels, stream(0, "loss"))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not torch.equal(network.tokenizer.encode(x), tokens)
+        assert torch.equal(network.encode(x), tokens)
+        network.training_loss(x, labels, stream(0, "loss"))
+    assert torch.equal(*seen)
+
+
 def test_a_state_dict_has_the_tokenizer_and_no_constants_and_loads_with_them():
     network, other = model(0), model(1)
     state = network.state_dict()

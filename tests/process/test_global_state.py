@@ -26,7 +26,7 @@ def test_libraries_of_cells_can_be_imported_before_a_fork(python, monkeypatch):
         "from harness.process import worker\n"
         "worker.warm_up()\n"
         "state = global_state.snapshot()\n"
-        "names = ['harness.stages.jobs', 'sklearn', 'ot', 'scipy.linalg', 'torchvision', 'accelerate']\n"
+        "names = ['harness.stages.jobs', 'sklearn', 'ot', 'scipy.linalg', 'torchvision']\n"
         "for name in names: importlib.import_module(name)\n"
         "for restore in state.restore_generators: restore()\n"
         "import os, threading, torch\n"

@@ -154,7 +154,15 @@ def python_decoder(self, tokens):
     return self.codebook[tokens].view(len(tokens), *SPEC.shape)
 
 
+def rounding_encoder(self, x):
+    """Goes by autocast, as the layers of a tokenizer do."""
+    tokens = TokenModel.encode(self, x)
+    return tokens if (torch.ones(1, 1) @ torch.ones(1, 1)).dtype == torch.float32 else tokens.roll(1, 1)
+
+
 @pytest.mark.parametrize(("model", "message"), [
+    (with_members(encode=rounding_encoder),
+     "encode gives other tokens in a step in bf16: let it compute in harness.training.precision.in_float32"),
     (after("encode", lambda tokens: tokens.view(-1, 2, 2)), "encode gave (6, 2, 2) torch.int64, not (6, L) int64"),
     (after("encode", torch.Tensor.int), "encode gave (6, 4) torch.int32, not (6, L) int64"),
     (after("decode", lambda images: images.flatten(1)), "decode gave (6, 4) for images (6, 1, 2, 2)"),

@@ -8,7 +8,10 @@ from harness.streams import stream
 from harness.testing.task import InMemoryTask
 from harness.training import precision
 from harness.training.config import TrainingConfig
+from harness.training.optimizer import Optimizer, OptimizerConfig
 from harness.training.task import TrainingTask
+from harness_cca import CCAConfig
+from harness_cca.method import CCA
 from harness_ddo import DDOConfig
 from harness_ddo.method import DDO
 
@@ -34,6 +37,44 @@ def test_bf16_is_autocast_in_training_steps_and_off_where_float32_is_asked_for()
             assert layer(x).dtype == torch.float32
 
 
+class Toy(torch.nn.Module):
+    """A weight that is a leaf, whose rounded copy autocast could keep."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(4, 4))
+
+    def forward(self, x):
+        return x @ self.weight
+
+
+def test_a_pass_in_bf16_sees_the_weights_of_the_last_update_of_its_step():
+    network, x = Toy(), torch.randn(8, 4, generator=stream(0, "x"))
+    optimizer = Optimizer(OptimizerConfig(name="sgd", lr=0.1), network.parameters(), updates=3)
+    with precision.autocast(CPU, training(precision="bf16")):
+        for _ in range(3):
+            with torch.no_grad():
+                before = network(x)
+            optimizer.update(network(x).float().square().mean())
+            assert not torch.equal(network(x), before)
+            assert torch.equal(network(x), x.bfloat16() @ network.weight.bfloat16())
+
+
+def test_a_part_in_float32_has_a_gradient_in_float32_in_a_step_in_bf16():
+    gradients = []
+    for name in ("float32", "bf16"):
+        network, x = Toy(), torch.randn(8, 4, generator=stream(0, "x"))
+        optimizer = Optimizer(OptimizerConfig(name="sgd", lr=0.0 + 1e-9), network.parameters(), updates=2)
+        for update in (optimizer.update, lambda loss, on=optimizer: on.update_in_parts([loss])):
+            with precision.autocast(CPU, training(precision=name)):
+                with precision.in_float32(CPU):
+                    loss = network(x).square().mean()
+                update(loss)
+            gradients.append(network.weight.grad)
+    for gradient in gradients[1:]:
+        torch.testing.assert_close(gradient, gradients[0])
+
+
 def test_channels_last_keeps_values_and_names():
     plain, other = convolution(), convolution()
     TrainingTask(other, DataSpec((3, 8, 8)), CPU, training(channels_last=True), None)
@@ -54,7 +95,7 @@ class Linear(torch.nn.Module):
     def __init__(self):
         super().__init__()
         self.layer = torch.nn.Linear(2, 2)
-        self.seen = []
+        self.seen, self.null_label = [], 3
 
     def draw(self, x, generator):
         return None
@@ -68,11 +109,12 @@ class Linear(torch.nn.Module):
         return -self(x).float().square().sum(1)
 
 
-def test_ddo_takes_its_ratios_in_float32_whatever_the_precision():
-    task = InMemoryTask(Linear(), DataSpec((2,)), zeros, steps=2, batch=4)
-    method = DDO(DDOConfig(bank_size=8), task)
+@pytest.mark.parametrize("build", [lambda task: DDO(DDOConfig(bank_size=8), task), lambda task: CCA(CCAConfig(), task)])
+def test_ddo_and_cca_take_their_ratios_in_float32_whatever_the_precision(build):
+    task = InMemoryTask(Linear(), DataSpec((2,), 3), zeros, steps=2, batch=4)
+    method = build(task)
     with precision.autocast(CPU, training(precision="bf16")):
-        method.step(Batch(torch.randn(4, 2)), stream(0, "step"), 0)
+        method.step(Batch(torch.randn(4, 2), torch.arange(4) % 3), stream(0, "step"), 0)
     for network in (task.model, method.reference):
         assert isinstance(network, Linear)
         assert set(network.seen) == {torch.float32}
