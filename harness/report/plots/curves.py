@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Container
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from harness.board.cells import Cell, Row
@@ -16,7 +17,7 @@ from harness.report.floors import floor_scores
 from harness.report.lesser_points import BEST_POINTS, Place
 from harness.report.number_text import factor
 from harness.report.plots.lines import look
-from harness.report.plots.panels import grid_shape, legend_entries, panel_axes, use_log_scale_if_wide
+from harness.report.plots.panels import grid_shape, legend_entries, lie_apart, panel_axes, use_log_scale_if_wide
 from harness.report.plots.plot import WIDTH, Plot, plain
 from harness.report.plots.seed_lines import Line, Panel, draw_line
 from harness.report.scores import Score, score_of
@@ -58,9 +59,10 @@ def curves_plot(collection: Collection, left_out: Container[Place] = ()) -> Plot
     if not curves.panels:
         return None
     best = BEST_POINTS if left_out else ""
+    apart = "; panels have scales of their own" if len(curves.panels) > 1 and lie_apart(_means(curves)) else ""
     caption = (
         f"{_label(collection, config, column)} along fine-tuning, at {curves.samples:,} samples and on seeds apart from the "
-        f"evaluation's: mean over seeds, band of one standard deviation{best}{_about_floor(collection, config, column)}"
+        f"evaluation's: mean over seeds, band of one standard deviation{apart}{best}{_about_floor(collection, config, column)}"
     )
     return Plot("curves.png", caption, json.dumps(asdict(curves)), lambda: _draw(curves))
 
@@ -143,15 +145,25 @@ def _draw(curves: Curves) -> Figure:
 
     lines, columns = grid_shape(len(curves.panels), COLUMNS)
     figure = Figure(figsize=(WIDTH, 3.6 * lines), layout="constrained")
-    axes = panel_axes(figure, len(curves.panels), (lines, columns), share_y=True)
+    means, floor = _means(curves), [] if curves.floor is None else [curves.floor.mean]
+    is_shared = not lie_apart(means)
+    axes = panel_axes(figure, len(curves.panels), (lines, columns), share_y=is_shared)
     for axis, panel in zip(axes, curves.panels, strict=True):
         _draw_panel(axis, panel, curves)
         axis.xaxis.set_major_formatter(EngFormatter(sep=""))
-    means = [mean for panel in curves.panels for line in panel.lines for mean in line.means]
-    use_log_scale_if_wide(axes[0], means if curves.floor is None else [*means, curves.floor.mean])
+    if is_shared:
+        use_log_scale_if_wide(axes[0], [*chain.from_iterable(means), *floor])
+    else:
+        for axis, values in zip(axes, means, strict=True):
+            use_log_scale_if_wide(axis, [*values, *floor])
     handles, labels = legend_entries(axes, last=curves.floor_label)
     figure.legend(handles, labels, loc="outside right upper", frameon=False)
     return figure
+
+
+def _means(curves: Curves) -> list[list[float]]:
+    """Return the values of each panel's lines."""
+    return [[mean for line in panel.lines for mean in line.means] for panel in curves.panels]
 
 
 def _draw_panel(axis: Axes, panel: Panel, curves: Curves) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,6 +29,12 @@ def panel_axes(
     for axis in axes[panels:]:
         axis.set_axis_off()
     return axes[:panels]
+
+
+def lie_apart(panels: Sequence[Sequence[float]]) -> bool:
+    """Return whether no two panels have values in common ranges, so that one scale for all would press each flat."""
+    ranges = sorted((min(values), max(values)) for values in panels)
+    return all(low > high for (_, high), (low, _) in pairwise(ranges))
 
 
 def is_wide(values: Sequence[float]) -> bool:

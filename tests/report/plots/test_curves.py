@@ -137,6 +137,15 @@ def test_values_that_span_several_factors_are_on_a_log_scale_where_the_band_stay
     assert drawn(Panel("Net", (line(),)), floor=None).axes[0].get_yscale() == "linear"
 
 
+@pytest.mark.parametrize(("values", "is_shared"), [((20.0, 2.0), True), ((120.0, 45.0), False)])
+def test_panels_that_lie_apart_have_scales_of_their_own(values, is_shared):
+    first, second = drawn(
+        Panel("A", (line(values=(9.0, 6.0, 3.0)),)), Panel("B", (line(values=(*values, values[1])),)), floor=None
+    ).axes[:2]
+    assert (first.get_ylim() == second.get_ylim()) == is_shared
+    assert first.get_yscale() == ("log" if is_shared else "linear")
+
+
 def test_a_board_whose_floor_is_not_measured_is_drawn_without_it():
     figure = drawn(Panel("Net", (line(),)), floor=None)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["fit"]

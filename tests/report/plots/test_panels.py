@@ -1,7 +1,7 @@
 import pytest
 from matplotlib.figure import Figure
 
-from harness.report.plots.panels import grid_shape, legend_entries, panel_axes, use_log_scale_if_wide
+from harness.report.plots.panels import grid_shape, legend_entries, lie_apart, panel_axes, use_log_scale_if_wide
 
 
 @pytest.fixture
@@ -39,6 +39,20 @@ def test_panels_share_what_they_are_asked_to():
 def test_positive_values_that_span_several_factors_are_on_a_log_scale(axis, values, scale):
     use_log_scale_if_wide(axis, values)
     assert axis.get_yscale() == scale
+
+
+@pytest.mark.parametrize(
+    ("panels", "is_apart"),
+    [
+        ([[4.0, 20.0], [45.0, 120.0]], True),
+        ([[45.0, 120.0], [4.0, 20.0], [130.0]], True),
+        ([[4.0, 50.0], [45.0, 120.0]], False),
+        ([[4.0, 120.0], [45.0, 50.0]], False),
+        ([[4.0, 20.0], [45.0, 120.0], [110.0]], False),
+    ],
+)
+def test_panels_lie_apart_when_no_two_have_values_in_a_common_range(panels, is_apart):
+    assert lie_apart(panels) == is_apart
 
 
 def test_a_log_scale_has_plain_numbers_at_one_two_and_five(axis):
