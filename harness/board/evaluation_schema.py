@@ -11,11 +11,14 @@ from harness.config import Config
 from harness.images.extraction_settings import BATCH, ExtractionSettings
 from harness.process.inference_precision import FULL, PrecisionField
 
+MOST_SAMPLES = 10_000_000
+"""Two hundred times what papers evaluate; a slip beyond it would ask for more memory than there is."""
+
 
 class EvaluationConfig(Config):
     """How each cell is measured."""
 
-    samples: PositiveInt = Field(10_000, description="generated examples of a draw, and as many real ones")
+    samples: PositiveInt = Field(10_000, le=MOST_SAMPLES, description="generated examples of a draw, and as many real ones")
     draws: PositiveInt = Field(
         1, description="independent draws of generated and real examples in each cell; the cell's value is their mean"
     )

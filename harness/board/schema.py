@@ -28,6 +28,7 @@ from harness.board.entries import (
 from harness.board.entries import (
     split_column as split_column,
 )
+from harness.board.evaluation_schema import MOST_SAMPLES
 from harness.board.evaluation_schema import (
     BoardEvaluationConfig as BoardEvaluationConfig,
 )
@@ -264,7 +265,9 @@ class CurveConfig(Config):
         "tries, the last one at the round's end; by default rounds that choose by the curve (`reference: best`) share `points`, "
         "rounded up. No key of other methods depends on it",
     )
-    samples: PositiveInt = Field(10_000, description="generated examples of each measurement, and as many real ones")
+    samples: PositiveInt = Field(
+        10_000, le=MOST_SAMPLES, description="generated examples of each measurement, and as many real ones"
+    )
 
 
 class SmokeConfig(Config):

@@ -61,8 +61,13 @@ def compare(
         remark(line)
 
 
-def collected(path: Path, *, from_runs: bool, runs_dir: Path | None) -> Collection:
-    """Read a board and its records: published ones, or those of a runs folder. Raises: UserError, also where there are none."""
+def collected(path: Path, *, from_runs: bool, runs_dir: Path | None, has_runs: bool = True) -> Collection:
+    """Read a board and its records: published ones, or those of a runs folder.
+
+    Args:
+        has_runs: whether the command has --runs, which a message may name.
+    Raises: UserError, also where there are no records.
+    """
     from harness.board.reading.load import load_board
     from harness.report.collect import collect_published, collect_runs
     from harness.store.runs_folder import RunsFolder
@@ -75,8 +80,9 @@ def collected(path: Path, *, from_runs: bool, runs_dir: Path | None) -> Collecti
             raise UserError(f"{path}: no record of this board in {runs.root}; run: harness run {path}")
         return collection
     collection = collect_published(board)
+    way = ", or give --runs for the records of a run" if has_runs else ""
     if not collection.records:
-        raise UserError(f"{path}: nothing published; run: harness publish {path}, or give --runs for the records of a run")
+        raise UserError(f"{path}: nothing published; run: harness publish {path}{way}")
     return collection
 
 

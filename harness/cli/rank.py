@@ -34,7 +34,7 @@ def rank(boards: BoardPaths, metric: Metric = None, base: Bases = None, plot: Pl
 
     if plot is not None:
         check_folder_above(plot, "--plot")
-    tables = [Table.from_collection(collected(board, from_runs=False, runs_dir=None)) for board in boards]
+    tables = [Table.from_collection(collected(board, from_runs=False, runs_dir=None, has_runs=False)) for board in boards]
     ranked = rank_methods(tables, metric, base or ())
     ranks = ranked.ranks
     by_method = list(zip(ranked.methods, ranks.means.tolist(), ranks.ranks.T.tolist(), strict=True))

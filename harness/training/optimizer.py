@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _ADAMS = ("adam", "adamw")
 
 
+MomentDecay = Annotated[float, Field(ge=0, lt=1)]
+
+
 class OptimizerConfig(Config):
     """An optimiser and its learning-rate schedule."""
 
@@ -27,7 +30,7 @@ class OptimizerConfig(Config):
 
     name: Literal["adam", "adamw", "rmsprop", "sgd"] = Field("adam", description="algorithm, as in torch.optim")
     lr: float = Field(1e-3, gt=0, description="peak learning rate")
-    betas: tuple[float, float] = Field((0.9, 0.999), description="Adam's and AdamW's moment decays")
+    betas: tuple[MomentDecay, MomentDecay] = Field((0.9, 0.999), description="Adam's and AdamW's moment decays")
     weight_decay: float = Field(0.0, ge=0, description="as in torch.optim")
     clip: float | None = Field(None, gt=0, description="largest gradient norm over all parameters; none clips nothing")
     warmup: float = Field(0.0, ge=0, le=1, description="share of the updates over which the rate rises linearly from 0")

@@ -25,6 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from harness.errors import UserError
 from harness.toolkit.chains.fast_dpm import FastSchedule, fast_schedule, matching_betas
 
 Array = NDArray[np.float64]
@@ -70,8 +71,10 @@ def chosen_steps(total: int, steps: int, spacing: str) -> Array:
     `linear` spacing is even from 0 to T - 1, and a single step is T - 1.
     `quadratic` spacing, floor(linspace(0, sqrt(0.8 T), S)^2), is dense near the data.
     Source: Song et al. 2021 (DDIM), appendix D.2; Kong and Ping 2021 (FastDPM, STEP).
+    Raises: UserError for more steps than the chain has.
     """
-    steps = min(steps, total)
+    if steps > total:
+        raise UserError(f"the sampler's steps: {steps} are more than the chain has, which are {total}; name {total} or fewer")
     if spacing == "quadratic":
         chosen = np.floor(np.linspace(0, math.sqrt(total * 0.8), steps) ** 2)
     elif steps == 1:

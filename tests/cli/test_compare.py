@@ -71,6 +71,12 @@ def test_one_base_ranks_nothing_and_says_why(published):
     assert done.stderr.startswith("error: ranks need 3 methods on 2 bases at least")
 
 
+def test_a_board_without_records_is_advised_what_the_command_has(shell):
+    advice = "error: leaderboards/small: nothing published; run: harness publish leaderboards/small"
+    assert shell("rank", "leaderboards/small").stderr == f"{advice}\n"
+    assert shell("target", "leaderboards/small", "5").stderr == f"{advice}, or give --runs for the records of a run\n"
+
+
 def test_a_base_to_rank_that_the_board_lacks_is_one_line(published):
     done = published("rank", "leaderboards/small", "--base", "nonsense")
     assert (done.returncode, done.stdout) == (2, "")

@@ -166,6 +166,7 @@ def test_an_update_without_a_loss_is_an_error():
 
 @pytest.mark.parametrize("fault", [
     {"lr": 0.0}, {"name": "lion"}, {"warmup": 1.5}, {"clip": 0.0}, {"decay": "steps"}, {"momentum": 0.9},
+    {"betas": (0.9, 1.0)}, {"betas": (-0.1, 0.9)},
 ])  # fmt: skip
 def test_settings_out_of_range_are_refused(fault):
     with pytest.raises(ValueError, match=next(iter(fault))):

@@ -20,12 +20,14 @@ def board_file(path: Path) -> Path:
     if not boards:
         boards = _boards_in(path.parent, Path("leaderboards"))
         meant = _meant(path, boards)
-        hint = f"did you mean {str(meant)!r}? " if meant is not None else ""
+        hint = f"did you mean {str(meant)!r}? " if meant is not None and meant != path else ""
     listing = ", ".join(map(str, boards)) or "none"
     raise UserError(f"{path}: no board there ({_reason(path)}); {hint}boards: {listing}")
 
 
 def _reason(path: Path) -> str:
+    if (path / "board.yaml").is_dir():
+        return "a folder stands where its board.yaml must be"
     if path.is_dir():
         return "no board.yaml in this folder"
     if path.exists():

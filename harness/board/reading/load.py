@@ -26,6 +26,7 @@ from harness.board.reading.grid import all_cells, all_floors, check_seeds
 from harness.board.reading.held_out import check_held_out
 from harness.board.reading.method_grids import expanded
 from harness.board.reading.methods import BoardMethod, check_control, check_repeats, read_method
+from harness.board.reading.methods import check_labels as check_method_labels
 from harness.board.reading.only import check_filters, entry_filters
 from harness.board.reading.reader import BoardReader
 from harness.board.reading.samplers import with_named_bases
@@ -68,6 +69,7 @@ def assembled(reader: BoardReader, config: BoardConfig) -> Board:
     reader.faults.raise_any()
     assert dataset is not None  # otherwise there is a fault
     cells = _kept(reader, config, tuple(all_cells(reader, config, bases, methods, columns, samplers)))
+    check_method_labels(reader, cells)
     claim_lines = check_findings(reader, config, cells)
     floors = all_floors(reader, config, dataset, columns)
     check_held_out(reader, dataset, cells, floors)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from harness.board.cells import Cell
 from harness.board.components import Resolved
 from harness.board.grids import split_point
 from harness.board.reading.reader import BoardReader
@@ -108,6 +109,19 @@ def check_control(reader: BoardReader, board: BoardConfig, methods: Sequence[Boa
         if name == untrained:
             text = f"control: {name} does not train: it is the base, from which the page takes each row's difference anyway"
             reader.add_fault(("control",), f"{text}; name a method that trains, or write [] for no control")
+
+
+def check_labels(reader: BoardReader, cells: Sequence[Cell]) -> None:
+    """Add a fault for each method that tables and plots would call like another one on the same base."""
+    firsts: dict[tuple[str, str], str] = {}
+    found = dict[str, str]()
+    for cell in cells:
+        first = firsts.setdefault((cell.base.name, cell.method_label), cell.method_name)
+        if first != cell.method_name:
+            text = f"{cell.method_name!r} and {first!r} are both called {cell.method_label!r} on {cell.base.name!r}"
+            found.setdefault(cell.method_name, f"{text}; give one of them another `label`")
+    for name, text in found.items():
+        reader.add_fault(("methods", split_point(name)[0]), text)
 
 
 def check_repeats(reader: BoardReader, methods: Sequence[BoardMethod]) -> None:

@@ -60,6 +60,12 @@ def test_without_boards_nearby_there_are_none_to_name(tmp_path, monkeypatch):
     assert message_of(Path("rings")) == "rings: no board there (no such folder); boards: none"
 
 
+def test_a_folder_in_the_place_of_the_file_is_called_what_it_is(boards):
+    Path("leaderboards/hidden/board.yaml").mkdir(parents=True)
+    message = message_of(Path("leaderboards/hidden"))
+    assert message.startswith("leaderboards/hidden: no board there (a folder stands where its board.yaml must be); boards: ")
+
+
 def test_a_file_that_is_no_board_is_told_what_one_is(boards):
     Path("notes/list").write_text("")
     assert "notes/list: no board there (a board is a folder with a board.yaml)" in message_of(Path("notes/list"))

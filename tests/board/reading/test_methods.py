@@ -71,6 +71,11 @@ def test_a_method_under_two_names_is_a_fault(write_board, fake_plugins):
     assert found == "board.yaml:10: 'again' and 'tune' have the same settings: duplicate cells"
 
 
+def test_two_methods_of_one_label_on_one_base_are_a_fault_since_no_table_could_tell_them_apart(write_board, fake_plugins):
+    found = fault(write_board, fake_plugins, "  tune:\n", "  tune:\n  fast: {label: tune, method: {name: tune, rate: 1}}\n")
+    assert found == "board.yaml:10: 'fast' and 'tune' are both called 'tune' on 'net'; give one of them another `label`"
+
+
 def trainings(write_board, fake_plugins, text, **options):
     board = load_board(write_board(text), plugins=fake_plugins, **options)
     return {cell.method_name: cell.training for cell in board.cells}
