@@ -161,7 +161,9 @@ class BaseConfig(Config):
 class MethodConfig(Config):
     """A row of the table for each base."""
 
-    label: str | None = Field(None, description="name of the method in tables; by default its key")
+    label: str | None = Field(
+        None, description="name of the method in tables, which no other method may have on the same base; by default its key"
+    )
     method: ComponentField | None = Field(
         None, description="the method and its settings; by default the method whose name is the key"
     )

@@ -51,8 +51,8 @@ def rank_methods(tables: Sequence[Table], metric: str | None = None, bases: Coll
     Args:
         metric: the column; by default the first column of each board that ranks.
         bases: names of the bases that count; of each board all where none is named.
-    Raises: UserError for a column that a board lacks, for two rows of one label on a base, for two boards of one name and for
-        a base that no board has; Faults for too few methods or blocks to test, with a line for each that does not count.
+    Raises: UserError for a column that a board lacks, for two boards of one name and for a base that no board has; Faults for too few
+            methods or blocks to test, with a line for each that does not count.
     """
     _check_names(tables)
     _check_bases(tables, bases)
@@ -121,8 +121,6 @@ def _rows_by_base(table: Table) -> dict[str, list[TableRow]]:
 def _values(rows: Sequence[TableRow], column: Column, block: str, left_out: list[str]) -> dict[str, float]:
     whole: dict[str, TableRow] = {}
     for row in rows:
-        if row.method_label in whole:
-            raise UserError(f"{block}: two methods have the label {row.method_label!r}; give them labels of their own")
         if row.score(column) is not None and row.competes:
             whole[row.method_label] = row
         elif not row.is_skipped:

@@ -128,12 +128,7 @@ def test_numbers_are_unrounded_and_hold_each_seed(table):
     assert numbers["better"] == "net/tune"
 
 
-def test_a_label_that_does_not_say_which_row_is_meant_has_the_name_beside_it(table_of, table):
-    of_one_label = table_of(("  tune:\n", "  tune: {label: base}\n"))
-    (line,) = comparison_rows(of_one_label, compare(of_one_label, "net/tune", "net/none", ["distance"]))
-    assert line["finding"] == "base (tune) is better"
-    (line,) = comparison_rows(of_one_label, compare(of_one_label, "net/tune", "net/fit", ["distance"]))
-    assert line["finding"] == "base (tune) is better"
+def test_a_label_that_does_not_say_which_row_is_meant_has_the_name_beside_it(table):
     (line,) = comparison_rows(table, compare(table, "net/tune", "net/none", ["distance"]))
     assert line["finding"] == "tune is better"
     (line,) = comparison_rows(table, compare(table, "net/none", "chain/fit", ["likeness"]))

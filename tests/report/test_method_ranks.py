@@ -101,10 +101,3 @@ def test_one_method_is_one(load, publish_records):
 def test_a_column_that_a_board_lacks_is_refused(whole):
     with pytest.raises(UserError, match="board rings: no column that ranks is called 'fid'"):
         rank_methods([whole], "fid")
-
-
-def test_two_methods_of_one_label_on_a_base_are_refused(load, publish_records):
-    board = load(("tune:\n", "tune: {method: fit, label: more of it, training: {images: 2560}}\n"))
-    publish_records(board)
-    with pytest.raises(UserError, match="rings, net: two methods have the label 'more of it'"):
-        rank_methods([Table.from_collection(collect_published(board))])
