@@ -51,8 +51,8 @@ def rank_methods(tables: Sequence[Table], metric: str | None = None, bases: Coll
     Args:
         metric: the column; by default the first column of each board that ranks.
         bases: names of the bases that count; of each board all where none is named.
-    Raises: UserError for a column that a board lacks, for two boards of one name and for a base that no board has; Faults for too few
-            methods or blocks to test, with a line for each that does not count.
+    Raises: UserError for a column that a board lacks, for two boards of one name and for a base that no board has; Faults for
+            too few methods or blocks to test, with a line for each that does not count.
     """
     _check_names(tables)
     _check_bases(tables, bases)
