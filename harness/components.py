@@ -24,24 +24,15 @@ from harness.interfaces import (
 )
 from harness.targets import Target, conforming
 from harness.tracking import RunTracker, TrackedRun
+from harness.usages import MethodUsage as MethodUsage
+from harness.usages import MetricUsage as MetricUsage
+from harness.usages import ModelUsage as ModelUsage
+from harness.usages import SamplerUsage as SamplerUsage
 
 if TYPE_CHECKING:
     from torch import nn
 
     from harness.training.method import FinetuneMethod, Task
-
-
-@dataclass(frozen=True)
-class ModelUsage:
-    """The data that a model is about to be built for.
-
-    Args:
-        data: what the dataset of the board holds.
-        augmentation: number of labels that say how training images are augmented; 0 for training on images as they are.
-    """
-
-    data: DataSpec
-    augmentation: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,36 +66,6 @@ class Model(Component):
         """Call `check`. Raises: UserError where the settings do not fit the data."""
         if self.check:
             Target[Callable[[Config, ModelUsage], None]](self.check).load(where=self._field("check"))(config, usage)
-
-
-@dataclass(frozen=True)
-class MethodUsage:
-    """The model and the data that a method is about to be run on.
-
-    Args:
-        model: the component of the model.
-        data: what the network works on: when a board is read what its dataset holds; before a run the latents of a network
-            that works on those.
-        sampler: the component of the sampler that draws banks and samples; None where it is not known.
-    """
-
-    model: Model
-    data: DataSpec
-    sampler: Sampler | None = None
-
-    @property
-    def lacks_tokens(self) -> str | None:
-        """Why samples cannot be had as tokens, for a message; None where they can."""
-        if "TakesTokens" not in self.model.provides:
-            return f"{self.model.name} lacks TakesTokens"
-        if self.sampler is not None and not self.sampler.draws_tokens:
-            return f"the sampler {self.sampler.name} gives no tokens"
-        return None
-
-    @property
-    def lacks_levels(self) -> str | None:
-        """Why samples cannot be rounded to grey levels, for a message; None where they can."""
-        return None if self.data.preview == "images" else f"the model generates {self.data.preview}, which have no grey levels"
 
 
 @dataclass(frozen=True)
@@ -159,6 +120,9 @@ class Sampler(Component):
     Args:
         needs: names of the capabilities that the model must provide.
         draws_tokens: True when what it builds is a `harness.interfaces.TokenSampler`.
+        check: target of a function `(config, usage: SamplerUsage)` that is called before any work, for each base that the sampler
+            draws from. It raises UserError where these settings do not fit the network, such as more steps than its chain has.
+            Empty: all settings fit every network that provides `needs`.
         formula: function `(config)`, without torch, that returns as text how guidance combines the outputs of the networks.
             Records keep the text, because papers mean different things by the same guidance scale. None: no guidance.
     """
@@ -167,12 +131,18 @@ class Sampler(Component):
     _: KW_ONLY
     needs: frozenset[str] = frozenset()
     draws_tokens: bool = False
+    check: str = ""
     formula: Callable[[Config], str] | None = None
 
     def create(self, config: Config) -> SampleFunction:
         """Build the sampler. Raises: UserError when the target builds something else."""
         built = Target[Callable[[Config], SampleFunction]](self.build).load(where=self._field("build"))(config)
         return conforming(built, SampleFunction, where=self._where)
+
+    def check_usage(self, config: Config, usage: SamplerUsage) -> None:
+        """Call `check`. Raises: UserError where the settings do not fit the network."""
+        if self.check:
+            Target[Callable[[Config, SamplerUsage], None]](self.check).load(where=self._field("check"))(config, usage)
 
 
 @dataclass(frozen=True)
@@ -241,19 +211,6 @@ FEATURE_NEEDS: Mapping[str, str] = {
 """Maps each thing that a metric may need to the extractor's output that it is made from. `moments` stands for the mean and the
 covariance of the output `features`, and `spatial` for those of the output `spatial`. `features` and `logits` stand for the
 outputs themselves, one row for each image."""
-
-
-@dataclass(frozen=True)
-class MetricUsage:
-    """The sets of examples that a metric is about to compare.
-
-    Args:
-        images: number of examples in each of the two sets; None for statistics from a file that does not state the number.
-        outputs: dimension of each output of the extractor, by name; empty for a metric of the samples themselves.
-    """
-
-    images: int | None
-    outputs: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

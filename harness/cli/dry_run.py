@@ -165,7 +165,7 @@ def _check(needs: Needs, packages: list[str]) -> None:
         remark(f"absent, and needed to run: {fault}")
     if packages:
         return  # without them no network can be built, with which weights are compared
-    faults = [*needs.unfit_data(), *needs.missing_targets()] or needs.unbuildable_networks() or needs.unfit_methods()
+    faults = [*needs.unfit_data(), *needs.missing_targets()] or needs.unbuildable_networks() or needs.unfit_usages()
     if not faults:
         for text in needs.weights_remarks():
             remark(text)

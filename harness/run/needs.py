@@ -12,7 +12,7 @@ from harness.board.board import Board
 from harness.board.cells import Cell, Row
 from harness.board.columns import Floor
 from harness.board.components import Resolved
-from harness.components import Component
+from harness.components import Component, Sampler
 from harness.config import Config
 from harness.errors import Faults, UserError, noted
 from harness.inner_components import inner_samplers
@@ -50,15 +50,15 @@ class Needs:
         Raises: Faults, with a line for each preset that does not fit the data; if there is none, for each package that is not
             installed and each file that is absent; if there is none, for each component that cannot be built and each dataset
             that cannot give the examples; if there is none either, for each base whose network cannot be built; then for each
-            method that cannot run on what a network works on; then for each base whose weights have another hash, are damaged
-            or do not fit.
+            method and sampler that cannot run on a network; then for each base whose weights have another hash, are damaged or
+            do not fit.
         """
         packages = self.absent_packages()
         if not packages:
             _raise_all(self.unfit_data())
         _raise_all([*packages, *self.absent_files()])
         _raise_all(self.broken_targets() or self.lacking_data())
-        _raise_all(self.unbuildable_networks() or self.unfit_methods() or self.unfit_weights())
+        _raise_all(self.unbuildable_networks() or self.unfit_usages() or self.unfit_weights())
         return self.weights_remarks()
 
     def absent_packages(self) -> list[str]:
@@ -165,17 +165,20 @@ class Needs:
         faults = (build_fault(base, data) for base in self.bases)
         return [fault for fault in faults if fault is not None]
 
-    def unfit_methods(self) -> list[str]:
-        """Return a message for each method that cannot run on what the network of a base works on. Imports torch."""
-        checked = [row for row in self._rows if row.method.component.trains and row.method.component.check]
-        if not checked or (data := self.known_data) is None:
+    def unfit_usages(self) -> list[str]:
+        """Return a message for each method and sampler that cannot run on the network of a base. Imports torch."""
+        rows = [row for row in self._rows if row.base.has_network]
+        if not rows or (data := self.known_data) is None:
             return []
         from harness.stages.buildable import usage_faults
 
-        bases = {row.base.name: row.base for row in checked}  # seeds of a base have one network
-        methods = {name: {row.method_name: row.method for row in checked if row.base.name == name} for name in bases}
-        faults = (usage_faults(base, methods[name].values(), data) for name, base in bases.items())
-        return list(dict.fromkeys(fault for of_base in faults for fault in of_base))
+        faults: list[str] = []
+        for name, base in {row.base.name: row.base for row in rows}.items():  # seeds of a base have one network
+            of_base = [row for row in rows if row.base.name == name]
+            methods = {row.method_name: row.method for row in of_base if row.method.component.trains}
+            samplers = {id(sampler): sampler for row in of_base for sampler in _drawing(row)}
+            faults += usage_faults(base, methods.values(), samplers.values(), data)
+        return list(dict.fromkeys(faults))
 
     def unfit_weights(self) -> list[str]:
         """Return a message for each base whose files have another hash than the board says, are damaged, or do not fit.
@@ -292,6 +295,12 @@ def _with_guides(base: Base, *samplers: Resolved[Component]) -> Iterator[Base]:
     for sampler in (base.origin.recorded_sampler, *samplers):
         for guide in sampler.bases:
             yield from _with_guides(guide)
+
+
+def _drawing(row: Row) -> tuple[Resolved[Sampler], ...]:
+    """Return the samplers that draw from the base of a row: its own one draws what training needs, where the row has another."""
+    drawn = row.network_sampler
+    return (drawn, row.base.network.sampler) if row.method.component.trains else (drawn,)
 
 
 def _with_inner_samplers(parts: Iterable[Resolved[Component]]) -> Iterator[tuple[Component, Config]]:

@@ -1,4 +1,4 @@
-"""Check beforehand that the network of a base can be built on the board's data, and that methods can run on what it works on."""
+"""Check beforehand that the network of a base can be built on the board's data, and that methods and samplers can run on it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import torch
 from harness.board.bases import Base, Examples
 from harness.board.components import Resolved
 from harness.board.reading import data_fit
-from harness.components import Method, Model
+from harness.components import Method, Model, Sampler, SamplerUsage
 from harness.config import Config
-from harness.errors import UserError, one_line
+from harness.errors import PluginFault, UserError, one_line
+from harness.inner_components import inner_samplers
 from harness.interfaces import DataSpec
 from harness.sampling import latents
 from harness.streams import seeded
@@ -38,22 +39,47 @@ def build_fault(base: Base, data: DataSpec) -> str | None:
     return None
 
 
-def usage_faults(base: Base, methods: Iterable[Resolved[Method]], data: DataSpec) -> list[str]:
-    """Return why methods cannot run on the network of a base; nothing where it cannot be built, as `build_fault` says.
+def usage_faults(
+    base: Base, methods: Iterable[Resolved[Method]], samplers: Iterable[Resolved[Sampler]], data: DataSpec
+) -> list[str]:
+    """Return why methods and samplers cannot run on the network of a base; nothing where it cannot be built (see `build_fault`).
 
-    Only the network tells whether it works on latents: a board that is read knows what the dataset holds.
+    Only the network tells whether it works on latents, and how long its chain is. A smoke run checks the board's own network and
+    samplers, not its smaller ones: the full run would fail only after the base is trained.
 
     Args:
         base: has a network. data: what the board's dataset holds.
     """
     origin = base.network
+    methods = [method for method in methods if method.component.check]
+    checked = [part for sampler in samplers for part in _with_inner(sampler) if part[0].check]
+    if not (methods or checked):
+        return []
     try:
-        network = _built(origin.model, origin.model.settings, origin.spec_on(data))
+        network = _built(origin.model, origin.model.full or origin.model.settings, origin.spec_on(data))
     except UserError:
         return []
     spec = latents.network_spec(network, data)
-    faults = (data_fit.method_fault(method, origin.model.component, spec, origin.sampler.component) for method in methods)
+    faults = [data_fit.method_fault(method, origin.model.component, spec, origin.sampler.component) for method in methods]
+    faults += [_sampler_fault(sampler, settings, network) for sampler, settings in checked]
     return [f"base {base.name}: {fault}" for fault in faults if fault is not None]
+
+
+def _with_inner(sampler: Resolved[Sampler]) -> list[tuple[Sampler, Config]]:
+    """Return a sampler and those inside it, with the settings that the board asks for."""
+    settings = sampler.full or sampler.settings
+    return [(sampler.component, settings), *((inner.component, inner.config) for inner in inner_samplers(settings))]
+
+
+def _sampler_fault(sampler: Sampler, settings: Config, network: torch.nn.Module) -> str | None:
+    """Return why the settings of a sampler do not fit the network; None where they do."""
+    try:
+        sampler.check_usage(settings, SamplerUsage(network))
+    except PluginFault:
+        raise  # no fault of the board
+    except UserError as error:
+        return f"{sampler.title}: {error}"
+    return None
 
 
 def _built(model: Resolved[Model], settings: Config, spec: DataSpec) -> torch.nn.Module:

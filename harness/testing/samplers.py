@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from harness.capabilities import TakesTokens, Tokens
-from harness.components import Sampler
+from harness.components import Sampler, SamplerUsage
 from harness.config import Config
+from harness.errors import one_line
 from harness.interfaces import Batch, DataSpec, GuidedSampler, PreparedSampler, SampleFunction, TokenSampler
 from harness.sampling.drawing import samples_fault
 from harness.streams import SampleStreams, stream
@@ -43,6 +44,7 @@ def sampler_checks(component: Sampler, model: nn.Module, spec: DataSpec, *, conf
     config = config or component.config(**component.smoke)
     yield partial(check_needs_are_capabilities, component)
     yield partial(check_formula, component, config)
+    yield partial(check_settings_fit, component, config, model)
     sampler = component.create(config)
     prepared = prepare(sampler, model, spec)
     drawn = cache(partial(draw, sampler, model, spec))
@@ -124,6 +126,17 @@ def check_formula(component: Sampler, config: Config) -> None:
         text = component.formula(config)
         is_line = isinstance(text, str) and text.strip() and "\n" not in text
         expect(is_line, f"{component.name}: formula gave {text!r}; records keep one line of text, not empty")
+
+
+def check_settings_fit(component: Sampler, config: Config, model: nn.Module) -> None:
+    """Check that `check` takes the settings that are tested, and that it needs no values of the network's tensors."""
+    component.check_usage(config, SamplerUsage(model))
+    try:
+        component.check_usage(config, SamplerUsage(copy.deepcopy(model).to("meta")))
+    except Exception as error:  # whatever a plugin's code raises
+        raise AssertionError(
+            f"{component.name}: check fails on a network without values, on which the harness calls it: {one_line(str(error))}"
+        ) from error
 
 
 def check_shape_and_range(sampler: SampleFunction, model: nn.Module, spec: DataSpec, drawn: Drawn | None = None) -> None:

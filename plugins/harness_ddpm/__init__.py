@@ -164,6 +164,12 @@ def _shrunk(config: Config) -> Mapping[str, object]:
     return {"ch_mult": (1,) * len(UNetConfig.model_validate(config).ch_mult)}
 
 
+def _fewer_steps(config: Config) -> Mapping[str, object]:
+    """Return at most four steps, and never more than the board names, since its chain may be as short."""
+    steps = config.model_dump()["steps"]
+    return {"steps": 2 if steps is None else min(4, steps)}
+
+
 @hookimpl
 def harness_models() -> list[Model]:
     """Provide the networks of the SFT-PG paper: for its toy problems, and for images."""
@@ -205,24 +211,30 @@ def harness_samplers() -> list[Sampler]:
             "ddpm",
             config=SubsampledConfig,
             build="harness_ddpm.walks:Subsampled",
+            check="harness_ddpm.walk_check:has_steps",
             needs=frozenset({"NoiseChain"}),
             smoke={"steps": 4},
+            shrink=_fewer_steps,
             summary="ancestral sampling over some of the chain's steps",
         ),
         Sampler(
             "ddim",
             config=DDIMConfig,
             build="harness_ddpm.walks:DDIM",
+            check="harness_ddpm.walk_check:has_steps",
             needs=frozenset({"NoiseChain"}),
             smoke={"steps": 4},
+            shrink=_fewer_steps,
             summary="DDIM: some of the chain's steps, with noise eta, none by default",
         ),
         Sampler(
             "fastdpm",
             config=FastDPMConfig,
             build="harness_ddpm.walks:FastDPM",
+            check="harness_ddpm.walk_check:has_kept_steps",
             needs=frozenset({"NoiseChain"}),
             smoke={"steps": 4},
+            shrink=_fewer_steps,
             summary="FastDPM: a short chain with variances (VAR) or steps (STEP) of the long one",
         ),
         Sampler(
@@ -230,8 +242,10 @@ def harness_samplers() -> list[Sampler]:
             config=AnalyticConfig,
             version="2",  # bounded on images
             build="harness_ddpm.variances:Analytic",
+            check="harness_ddpm.walk_check:has_steps",
             needs=frozenset({"NoiseChain"}),
             smoke={"steps": 4, "examples": 64},
+            shrink=_fewer_steps,
             summary="Analytic-DPM: the best variance of each step, estimated on the base",
         ),
         Sampler(
@@ -239,8 +253,10 @@ def harness_samplers() -> list[Sampler]:
             config=HeadConfig,
             version="2",  # bounded on images
             build="harness_ddpm.variances:SquaredNoise",
+            check="harness_ddpm.walk_check:has_steps",
             needs=frozenset({"NoiseChain"}),
             smoke={"steps": 4, "training_steps": 4, "batch": 8},
+            shrink=_fewer_steps,
             summary="SN-DPM: variances of each coordinate from a head that predicts the squared noise",
         ),
         Sampler(
@@ -248,8 +264,10 @@ def harness_samplers() -> list[Sampler]:
             config=HeadConfig,
             version="2",  # bounded on images
             build="harness_ddpm.variances:Residual",
+            check="harness_ddpm.walk_check:has_steps",
             needs=frozenset({"NoiseChain"}),
             smoke={"steps": 4, "training_steps": 4, "batch": 8},
+            shrink=_fewer_steps,
             summary="NPR-DPM: variances of each coordinate from a head that predicts the squared residual",
         ),
     ]

@@ -65,6 +65,12 @@ class StepTable:
         return np.sqrt(np.maximum(0, 1 - b - self.std_given_data**2)) - np.sqrt(1 - a) * self.x_mult
 
 
+def check_steps(total: int, steps: int) -> None:
+    """Raises: UserError for more steps than the chain has, which are `total`."""
+    if steps > total:
+        raise UserError(f"steps: {steps} are more than the chain has, which are {total}; name {total} or fewer")
+
+
 def chosen_steps(total: int, steps: int, spacing: str) -> Array:
     """Choose whole steps of a chain of length `total`, noisiest first; fewer than `steps` of them where some coincide.
 
@@ -73,8 +79,7 @@ def chosen_steps(total: int, steps: int, spacing: str) -> Array:
     Source: Song et al. 2021 (DDIM), appendix D.2; Kong and Ping 2021 (FastDPM, STEP).
     Raises: UserError for more steps than the chain has.
     """
-    if steps > total:
-        raise UserError(f"the sampler's steps: {steps} are more than the chain has, which are {total}; name {total} or fewer")
+    check_steps(total, steps)
     if spacing == "quadratic":
         chosen = np.floor(np.linspace(0, math.sqrt(total * 0.8), steps) ** 2)
     elif steps == 1:

@@ -14,6 +14,8 @@ from harness.toolkit.chains import ImageChainConfig
 from harness.toolkit.optional_packages import DIFFUSERS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from harness.presets import Preset
 
 __version__ = "1"
@@ -167,6 +169,11 @@ def harness_models() -> list[Model]:
     ]
 
 
+def _fewer_steps(config: Config) -> Mapping[str, object]:
+    """Return at most four steps, and never more than the board names, since its chain may be as short."""
+    return {"steps": min(4, ChainSolverConfig.model_validate(config).steps)}
+
+
 @hookimpl
 def harness_samplers() -> list[Sampler]:
     """Provide DPM-Solver++ for networks that denoise and for networks that predict the noise of a chain."""
@@ -184,9 +191,11 @@ def harness_samplers() -> list[Sampler]:
             "dpm-solver++-chain",
             config=ChainSolverConfig,
             build="harness_diffusers.solver:ChainSolver",
+            check="harness_diffusers.schedulers:has_steps",
             packages=DIFFUSERS,
             needs=frozenset({"NoiseChain"}),
             smoke={"steps": 4},
+            shrink=_fewer_steps,
             summary="DPM-Solver++ (2M, 3M), deterministic, along a diffusion chain, through diffusers' scheduler",
         ),
     ]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 from diffusers import DPMSolverMultistepScheduler, EDMDPMSolverMultistepScheduler
 from torch import Tensor
 
+from harness.capabilities import NoiseChain
+from harness.components import SamplerUsage
 from harness.errors import UserError
 from harness_diffusers import ChainSolverConfig
 
@@ -39,25 +42,36 @@ def _drop_standstill(scheduler: DPMSolverMultistepScheduler | EDMDPMSolverMultis
         scheduler.num_inference_steps = len(scheduler.timesteps)
 
 
+def check_chain(total: int, config: ChainSolverConfig) -> None:
+    """Raises: UserError for a chain of a single step, and for more steps than there are to choose from. total: the chain's."""
+    if total < 2:
+        raise UserError("a chain of one step leaves nothing to choose; the sampler `ancestral` walks it")
+    # Two of the spacings leave step 0 out: asked for as many steps as there are, they would name some steps twice.
+    most = total if config.spacing == "trailing" else total - 1
+    if config.steps > most:
+        found = f"the spacing `{config.spacing}` finds in a chain of {total}"
+        raise UserError(f"steps: {config.steps} are more than {found}; name {most} or fewer")
+
+
+def has_steps(config: ChainSolverConfig, usage: SamplerUsage) -> None:
+    """Raises: UserError where the network's chain has too few steps. Only the length of the chain is looked at."""
+    check_chain(len(cast(NoiseChain, usage.network).chain_betas), config)
+
+
 def chain_scheduler(betas: Tensor, config: ChainSolverConfig, **common: object) -> DPMSolverMultistepScheduler:
     """Make the library's scheduler over a chain, ready to walk. All its steps are whole ones, each at most once.
 
     Args:
         betas: of the chain, (T,), least noisy first.
         common: arguments that this scheduler shares with that for EDM.
-    Raises: UserError for a chain of a single step.
+    Raises: UserError for a chain of a single step, and for more steps than the chain has to choose from.
     """
-    if len(betas) < 2:
-        raise UserError(
-            "sampler dpm-solver++-chain: a chain of one step leaves nothing to choose; the sampler `ancestral` walks it"
-        )
+    check_chain(len(betas), config)
     scheduler = DPMSolverMultistepScheduler(
         num_train_timesteps=len(betas), trained_betas=betas.numpy(), timestep_spacing=config.spacing,
         prediction_type="epsilon", **common,
     )  # fmt: skip
-    # Two of the spacings leave step 0 out: asked for as many steps as there are, they would name some steps twice.
-    most = len(betas) if config.spacing == "trailing" else len(betas) - 1
-    scheduler.set_timesteps(min(config.steps, most))
+    scheduler.set_timesteps(config.steps)
     _drop_standstill(scheduler)
     scheduler.set_begin_index(0)
     return scheduler

@@ -86,8 +86,7 @@ class ChainSolver:
 
     @torch.no_grad()
     def __call__(self, model: torch.nn.Module, spec: DataSpec, streams: SampleStreams, labels: Tensor | None) -> Tensor:
-        """Draw one sample of each stream, (n, *spec.shape), float32. Calls the network `steps` times, or once for each step of
-        a shorter chain."""
+        """Draw one sample of each stream, (n, *spec.shape), float32. Calls the network `steps` times."""
         return self.solve(cast(NoiseChain, model), streams.normal(*spec.shape), labels)
 
     @torch.no_grad()

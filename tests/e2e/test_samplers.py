@@ -20,7 +20,7 @@ evaluation:
   batch: 100
   samplers:
     ancestral: ancestral
-    analytic: {name: analytic-dpm, label: Analytic-DPM}
+    analytic: {name: analytic-dpm, steps: 4, label: Analytic-DPM}
     ddim: {name: ddim, sweep: {steps: [2, 4]}}
 floor: {pairs: 2}
 metrics: {sliced-w2: , w2: }
@@ -78,3 +78,22 @@ def check_files(board):
     record = str(board.board / "results" / "small__mle__ddim-2__s0.json")
     assert board.call("export", record, "--samples", str(exported), "--runs-dir", str(board.runs)).returncode == 0
     assert exported.exists()
+
+
+@pytest.mark.parametrize("options", [[], ["--dry-run"], ["--smoke"]])
+def test_more_steps_than_the_chain_has_are_refused_before_any_work_for_each_sampler(command_here, options):
+    """In a smoke run the board's own steps count: the small ones fit, and the run itself would fail after the training."""
+    command_here.write_board(BOARD.replace("{steps: [2, 4]}", "{steps: [2, 5]}").replace("dpm, steps: 4", "dpm"), "samplers")
+    ended = command_here.run(*options)
+    assert ended.returncode == 2
+    assert [line for line in ended.stderr.splitlines() if "chain" in line] == [
+        f"error: base small: sampler {name}: steps: {steps} are more than the chain has, which are 4; name 4 or fewer"
+        for name, steps in (("analytic-dpm", 50), ("ddim", 5))
+    ]
+    assert not list(command_here.runs.glob("stages/*"))
+
+
+def test_a_smoke_run_walks_no_more_steps_than_a_short_chain_has(command_here):
+    short = BOARD.replace("ddpm-mlp, steps: 4", "ddpm-mlp, steps: 2").replace("dpm, steps: 4", "dpm, steps: none")
+    command_here.write_board(short.replace("none", "null").replace("[2, 4]", "[1, 2]"), "samplers")
+    assert command_here.run("--smoke").returncode == 0

@@ -49,7 +49,7 @@ def test_steps_are_whole_fall_and_are_each_taken_once(spacing, total, steps):
 
 @pytest.mark.parametrize("spacing", ["linear", "quadratic"])
 def test_more_steps_than_the_chain_has_are_refused_since_a_row_would_say_what_it_did_not_do(spacing):
-    with pytest.raises(UserError, match="the sampler's steps: 20 are more than the chain has, which are 10; name 10 or fewer"):
+    with pytest.raises(UserError, match="steps: 20 are more than the chain has, which are 10; name 10 or fewer"):
         chosen_steps(10, 20, spacing)
 
 

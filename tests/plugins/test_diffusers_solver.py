@@ -142,15 +142,23 @@ def test_settings_become_the_librarys_arguments():
 
 @pytest.mark.parametrize("spacing", ["linspace", "leading", "trailing"])
 @pytest.mark.parametrize("last", ["data", "smallest"])
-@pytest.mark.parametrize(("steps", "total"), [(20, 1000), (20, 10), (10, 10), (1, 10), (3, 2)])
+@pytest.mark.parametrize(("steps", "total"), [(20, 1000), (9, 10), (1, 10), (1, 2)])
 def test_a_chain_is_walked_downwards_and_each_step_once(steps, total, spacing, last):
     config = ChainSolverConfig(steps=steps, spacing=spacing, last=last, order=3)
     scheduler = ChainSolver(config).scheduler(torch.linspace(1e-4, 0.02, total, dtype=torch.float64))
     times = scheduler.timesteps.tolist()
     assert times == sorted(set(times), reverse=True)
-    assert 1 <= len(times) <= min(steps, total)
+    assert 1 <= len(times) <= steps
     assert len(scheduler.sigmas) == len(times) + 1
     assert (scheduler.sigmas.diff() < 0).all()
+
+
+@pytest.mark.parametrize(("spacing", "most"), [("linspace", 9), ("leading", 9), ("trailing", 10)])
+def test_more_steps_than_a_spacing_finds_are_refused_and_the_most_are_walked(spacing, most):
+    betas = torch.linspace(1e-4, 0.02, 10, dtype=torch.float64)
+    assert len(ChainSolver(ChainSolverConfig(steps=most, spacing=spacing)).scheduler(betas).timesteps) == most
+    with pytest.raises(UserError, match=f"steps: {most + 1} are more than .* in a chain of 10; name {most} or fewer"):
+        ChainSolver(ChainSolverConfig(steps=most + 1, spacing=spacing)).scheduler(betas)
 
 
 def test_a_chain_of_one_step_is_refused_with_the_sampler_that_walks_it():

@@ -8,6 +8,7 @@ from torch import nn
 
 from harness.components import Sampler
 from harness.config import NoConfig
+from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.testing import samplers
 
@@ -57,6 +58,20 @@ def test_a_formula_that_records_cannot_keep_is_found(component, failure, text):
     samplers.check_formula(dataclasses.replace(component, formula=lambda _: "D + w (D - D_g)"), NoConfig())
     message = failure(samplers.check_formula, dataclasses.replace(component, formula=lambda _: text), NoConfig())
     assert message == f"noise: formula gave {text!r}; records keep one line of text, not empty"
+
+
+def test_a_check_that_refuses_the_settings_or_needs_values_of_the_network_is_found(component, model, failure, target):
+    def refuses(config, usage):
+        raise UserError("steps: 5 are more than the chain has")
+
+    samplers.check_settings_fit(component, NoConfig(), model)
+    shapes = dataclasses.replace(component, check=target(lambda _config, usage: usage.network.weight.shape))
+    samplers.check_settings_fit(shapes, NoConfig(), model)
+    values = dataclasses.replace(component, check=target(lambda _config, usage: usage.network.weight.tolist()))
+    message = failure(samplers.check_settings_fit, values, NoConfig(), model)
+    assert message.startswith("noise: check fails on a network without values, on which the harness calls it: ")
+    with pytest.raises(UserError, match="more than the chain has"):
+        samplers.check_settings_fit(dataclasses.replace(component, check=target(refuses)), NoConfig(), model)
 
 
 @pytest.mark.parametrize(("change", "message"), [
