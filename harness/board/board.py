@@ -34,6 +34,7 @@ class Board:
         chosen: the entries of `methods` that have settings from searches.
         is_smoke: whether this is the small version that `--smoke` runs.
         claim_lines: the line of board.yaml on which each claim of the findings stands, in their order.
+        idle_settings: a remark on each setting that is written and changes nothing.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Board:
     grids: tuple[MethodGrid, ...] = ()
     chosen: tuple[Chosen, ...] = ()
     claim_lines: tuple[int, ...] = ()
+    idle_settings: tuple[str, ...] = ()
 
     @cached_property
     def samplers(self) -> tuple[EvaluationSampler, ...]:
@@ -64,7 +66,7 @@ class Board:
     def remarks(self) -> tuple[str, ...]:
         """Sentences on what the board's user should know and what is no fault."""
         of_searches = (remark for chosen in self.chosen for remark in chosen.remarks)
-        return (*of_searches, *remarks_on(self.cells), *search_remarks(self.config))
+        return (*self.idle_settings, *of_searches, *remarks_on(self.cells), *search_remarks(self.config))
 
     @property
     def bases_by_name(self) -> dict[str, list[Base]]:

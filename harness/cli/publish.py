@@ -37,6 +37,7 @@ def publish(
     """
     from harness.board.log_files import SUFFIX
     from harness.board.reading.load import load_board
+    from harness.errors import UserError
     from harness.report.publish import plan
     from harness.report.render import render_published
     from harness.store.runs_folder import RunsFolder
@@ -44,7 +45,12 @@ def publish(
 
     loaded = load_board(board)
     target = None if to is None else hub_target(to)
-    publication = plan(loaded, RunsFolder.of(runs_dir), allow_mixed=allow_mixed, bases=bases)
+    runs = RunsFolder.of(runs_dir)
+    if not runs.root.is_dir():
+        raise UserError(
+            f"{runs.root}: no runs folder is there to publish from; `harness run` makes one, --runs-dir names another"
+        )
+    publication = plan(loaded, runs, allow_mixed=allow_mixed, bases=bases)
     for problem in publication.problems:
         remark(problem)
     if publication.problems and not partial:

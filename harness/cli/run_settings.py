@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.cli.run_components import run_components
+from harness.errors import UserError
 from harness.process import devices as process_devices
 
 if TYPE_CHECKING:
@@ -61,10 +62,13 @@ def run_settings(
     on_cards = where.component.has_queue and chosen != "cpu"
     # Files say it to executors that give cards through the resources of jobs, beside those of methods and bases.
     each = devices if on_cards else devices or next((file.config.devices for file in files if file.config.devices), 1)
-    if where.component.has_queue:
-        process_devices.check_name(chosen)  # the device is one of the machines of the cluster
-    else:
-        process_devices.check(chosen, each or 1)
+    try:
+        if where.component.has_queue:
+            process_devices.check_name(chosen)  # the device is one of the machines of the cluster
+        else:
+            process_devices.check(chosen, each or 1)
+    except UserError as error:
+        raise UserError("; ".join([str(error), *_devices_of_files(files, device, devices)])) from None
     cards = devices if on_cards and devices != 1 else None
     of_files = (file.layer(where.name, cards=file.config.devices if on_cards else None) for file in files)
     layers = (_command_line(where.name, resources, settings, cards), *of_files)
@@ -73,6 +77,14 @@ def run_settings(
     given = {"executor": executor, "track": track, "jobs": jobs, "device": device, "devices": devices}
     remarks = (*_remarks(files, where.name, {name for name, value in given.items() if value is not None}), *_ignored(files))
     return RunSettings(where, trackers, at_once or default, chosen, each, layers, remarks)
+
+
+def _devices_of_files(files: Sequence[UserFile], device: str | None, devices: int | None) -> Iterator[str]:
+    """Say which file names the device and their number, where the command line does not: the message has the options' names."""
+    for key, given in (("device", device), ("devices", devices)):
+        file = next((file for file in files if getattr(file.config, key)), None)
+        if given is None and file is not None:
+            yield f"{file.path} says `{key} = {getattr(file.config, key)}`"
 
 
 def _command_line(executor: str, resources: Sequence[str], settings: Sequence[str], cards: int | None) -> ResourceLayer:
@@ -102,7 +114,9 @@ def _remarks(files: Sequence[UserFile], executor: str, given: set[str]) -> Itera
             said["track"] = ", ".join(config.track) or "nothing"
         said |= {f"{executor}.{key}": str(value) for key, value in config.executors.get(executor, {}).items()}
         if config.resources.model_fields_set:
-            said["resources"] = ", ".join(sorted(config.resources.model_fields_set))
+            table = config.resources
+            of_some = [f"{kind}.{name}" for kind in ("methods", "bases") for name in getattr(table, kind)]
+            said["resources"] = ", ".join([*sorted(table.model_fields_set - {"methods", "bases"}), *of_some])
         known |= said.keys()
         if said:
             yield f"{file.path}: " + "; ".join(f"{name} = {value}" for name, value in said.items())

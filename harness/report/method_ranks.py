@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 from harness.board.columns import Column
@@ -51,13 +52,14 @@ def rank_methods(tables: Sequence[Table], metric: str | None = None, bases: Coll
     Args:
         metric: the column; by default the first column of each board that ranks.
         bases: names of the bases that count; of each board all where none is named.
-    Raises: UserError for a column that a board lacks, for two boards of one name and for a base that no board has; Faults for
-            too few methods or blocks to test, with a line for each that does not count.
+    Raises: UserError for a column that a board lacks, for two boards of one name, for a copy of a board, and for a base that no
+            board has; Faults for too few methods or blocks to test, with a line for each that does not count.
     """
     _check_names(tables)
     _check_bases(tables, bases)
     left_out: list[str] = []
     blocks: dict[str, tuple[dict[str, float], bool]] = {}
+    boards: dict[str, str] = {}
     for table in tables:
         column = _column(table, metric)
         for base, rows in _rows_by_base(table).items():
@@ -66,8 +68,10 @@ def rank_methods(tables: Sequence[Table], metric: str | None = None, bases: Coll
             values = _values(rows, column, f"{table.board.name}, {base}", left_out)
             if len(values) > 1:
                 blocks[f"{table.board.name}, {base}"] = values, column.higher_is_better
+                boards[f"{table.board.name}, {base}"] = table.board.name
             else:
                 left_out.append(f"{table.board.name}, {base}: has one method, which ranks nothing")
+    _check_copies({name: values for name, (values, _) in blocks.items()}, boards)
     methods = _shared_methods({name: values for name, (values, _) in blocks.items()}, left_out)
     if len(blocks) < FEWEST_BLOCKS or len(methods) < FEWEST_METHODS:
         whole = "1 method is" if len(methods) == 1 else f"{len(methods)} methods are"
@@ -95,6 +99,17 @@ def _check_names(tables: Sequence[Table]) -> None:
             raise UserError(f"the board {board.folder} is given twice; name each board once")
         else:
             raise UserError(f"two boards are named {board.name!r}: {other} and {board.folder}; give one folder another name")
+
+
+def _check_copies(blocks: Mapping[str, Mapping[str, float]], boards: Mapping[str, str]) -> None:
+    """Refuse blocks of two boards that are equal in every value: a copy tells nothing new, and would count as another base.
+
+    Args:
+        boards: name of each block's board.
+    """
+    for (first, values), (second, others) in combinations(blocks.items(), 2):
+        if values == others and boards[first] != boards[second]:
+            raise UserError(f"{first} and {second} have the same values, so one is a copy of the other; name one of the two")
 
 
 def _check_bases(tables: Sequence[Table], bases: Collection[str]) -> None:

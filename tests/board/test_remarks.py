@@ -79,3 +79,29 @@ def test_rows_of_a_base_that_are_selected_unalike_are_named(remarks_of):
         "net: rows are selected unalike: the last weights of fit, and the best point of the curve of tune",
     )  # nothing tunes the chain
     assert remarks_of(apart, ("tune:", best), ("\ntraining: {images: 1280}", "\ntraining: {images: 1280, select: best}")) == ()
+
+
+IDLE = """\
+title: Idle
+dataset: {name: swiss-roll, train_size: 500}
+bases:
+  small:
+    model: {name: ddpm-mlp, steps: 4, width: 16, schedule: cosine, beta_end: 0.5}
+    pretrain:
+      method: {name: mle, optimizer: {name: rmsprop, betas: [0.9, 0.99]}}
+      training: {images: 3200, batch: 64}
+training: {images: 3200, batch: 64}
+methods:
+  mle: {method: {name: mle, optimizer: {name: adam, betas: [0.9, 0.99]}}}
+seeds: [1]
+evaluation: {samples: 100, batch: 100}
+metrics: {sliced-w2: }
+"""
+
+
+@pytest.mark.parametrize("smoke", [False, True])
+def test_a_written_setting_that_changes_nothing_is_named_with_its_line(write_board, smoke):
+    assert load_board(write_board(IDLE), smoke=smoke).remarks == (
+        "board.yaml:5: model ddpm-mlp: `beta_end` changes nothing beside the other settings",
+        "board.yaml:7: method mle: `optimizer.betas` changes nothing beside the other settings",
+    )

@@ -32,6 +32,15 @@ def test_published_records_stay_where_the_runs_folder_has_none_and_others_go(fil
     assert (results / "ddpm__ddo__s1.json").exists()
 
 
+def test_a_runs_folder_that_is_not_there_is_refused(filled):
+    filled("publish", "leaderboards/small")
+    done = filled("publish", "leaderboards/small", "--partial", "--runs-dir", "elsewhere")
+    assert done.returncode == 2
+    assert done.stderr.strip() == (
+        "error: elsewhere: no runs folder is there to publish from; `harness run` makes one, --runs-dir names another"
+    )
+
+
 def test_half_a_board_is_refused_unless_partial(filled):
     filled.record("ddpm/ddo/s1").unlink()
     done = filled("publish", "leaderboards/small")

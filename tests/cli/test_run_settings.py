@@ -86,6 +86,16 @@ def test_a_card_that_the_machines_of_the_cluster_have_need_not_be_here(monkeypat
         run_settings(None, None, [], device="gpu")
 
 
+def test_a_wrong_device_in_a_file_is_said_with_the_file(files):
+    file = files / "harness" / "config.toml"
+    file.write_text('device = "gpu"\n')
+    with pytest.raises(UserError) as found:
+        run_settings("local", None, [])
+    assert str(found.value) == f"--device gpu: there are auto, cpu, cuda and cuda:N; {file} says `device = gpu`"
+    with pytest.raises(UserError, match=r"--device tpu: there are auto, cpu, cuda and cuda:N$"):
+        run_settings("local", None, [], device="tpu")
+
+
 def test_a_job_in_a_queue_asks_for_as_many_cards_as_it_computes_on():
     on_four = run_settings("slurm", None, [], device="auto", devices=4)
     said = run_settings("slurm", None, [], device="auto", devices=4, resources=["gpus=8"])

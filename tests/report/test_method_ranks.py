@@ -51,16 +51,24 @@ def test_with_two_bases_nothing_is_told_apart_and_all_are_one_group(whole):
     assert ranked.groups == [ranked.methods]
 
 
+def test_a_copy_of_a_board_is_refused_since_it_would_count_as_other_bases(whole):
+    with pytest.raises(UserError) as found:
+        rank_methods([whole, _renamed(whole, "mine")])
+    assert str(found.value) == (
+        "rings, net and mine, net have the same values, so one is a copy of the other; name one of the two"
+    )
+
+
 def test_with_many_bases_neighbours_are_groups(whole):
     ranked = rank_methods([whole])
-    many = rank_methods([_renamed(whole, f"rings{number}") for number in range(5)])
+    many = rank_methods([_shifted(whole, number) for number in range(5)])
     assert many.ranks.told_apart(0, 2)
     assert many.groups == [("tune", "more of it"), ("more of it", "base")]
     assert many.ranks.critical_difference < ranked.ranks.critical_difference
 
 
 def test_named_bases_alone_count(whole):
-    others = [_renamed(whole, f"rings{number}") for number in range(2)]
+    others = [_shifted(whole, number) for number in range(2)]
     assert rank_methods(others, bases=["net"]).blocks == ("rings0, net", "rings1, net")
 
 
@@ -79,6 +87,18 @@ def test_boards_of_one_name_are_refused(whole):
 
 def _renamed(table, name):
     return replace(table, board=replace(table.board, name=name))
+
+
+def _shifted(table, number):
+    """Another board, whose values are all larger by the number."""
+    rows = [
+        replace(
+            row,
+            values={name: [None if one is None else one + number for one in seeds] for name, seeds in row.values.items()},
+        )
+        for row in table.rows
+    ]
+    return replace(_renamed(table, f"rings{number}"), rows=tuple(rows))
 
 
 def test_what_is_not_whole_everywhere_is_left_out_and_said(table):

@@ -86,6 +86,7 @@ def assembled(reader: BoardReader, config: BoardConfig) -> Board:
         floors=floors,
         is_smoke=reader.is_smoke,
         claim_lines=claim_lines,
+        idle_settings=tuple(reader.remarks),
     )
 
 

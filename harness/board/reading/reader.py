@@ -13,6 +13,7 @@ from harness.board.reading.faults import FaultList
 from harness.board.reading.yaml_file import Location, YamlFile
 from harness.board.schema import BoardConfig, ComponentEntry, EvaluationConfig
 from harness.components import Component, Dataset
+from harness.config import Config, unused_paths, value_at
 from harness.errors import nearest
 from harness.inner_components import with_smoke_samplers
 from harness.paths import board_context
@@ -33,6 +34,8 @@ class BoardReader:
         self.source, self.plugins, self.is_smoke = source, plugins, is_smoke
         self.faults = FaultList(source)
         self.context = board_context(source.path.resolve().parent)
+        self.remarks: dict[str, None] = {}
+        """What the board's user should know and what is no fault, in the order of reading."""
 
     def resolve(self, kind: type[C], entry: ComponentEntry, location: Location, *, may_shrink: bool = True) -> Resolved[C] | None:
         """Look a component up and check its settings. Returns: None after a fault.
@@ -55,9 +58,17 @@ class BoardReader:
             if isinstance(component, Dataset) and component.is_made_up(full or settings):
                 self.add_fault(location, f"the examples of {entry.name} would be made up with these settings, as in smoke runs")
                 return None
+            self._remark_on_idle(component, full or settings, entry, location)
             resolved = Resolved(component, settings, provided.plugin, provided.version, full)
             return smoke.without_files(resolved) if self.is_smoke else resolved
         return None
+
+    def _remark_on_idle(self, component: Component, settings: Config, entry: ComponentEntry, location: Location) -> None:
+        """Remark on each setting that the board writes and that changes nothing beside the others."""
+        for path in unused_paths(settings):
+            if value_at(entry.settings, path) is not None:
+                where = f"{self.source.path.name}:{self.source.line((*location, path[0]))}"
+                self.remarks[f"{where}: {component.title}: `{'.'.join(path)}` changes nothing beside the other settings"] = None
 
     def training(self, config: BoardConfig, settings: dict[str, object], location: Location) -> TrainingConfig | None:
         """Check a budget; a smoke run makes it smaller. Returns: None after a fault."""

@@ -69,7 +69,13 @@ class ImageChainConfig(ChainConfig):
         if self.sampling_steps is None:
             return self
         if self.schedule != "linear":
-            raise ValueError("sampling_steps needs the linear schedule, whose steps have a continuous inverse")
+            raise ValueError(
+                f"sampling_steps ({self.sampling_steps}) needs the linear schedule, whose steps have a continuous inverse; "
+                "`sampling_steps: null` walks all steps of another"
+            )
         if self.steps < 2 or self.beta_start == self.beta_end:
-            raise ValueError("sampling_steps needs at least 2 steps whose beta grows: the inverse is of the growing noise")
+            raise ValueError(
+                f"sampling_steps ({self.sampling_steps}) needs at least 2 steps whose beta grows: the inverse is of the growing "
+                "noise; `sampling_steps: null` walks all steps of another chain"
+            )
         return self

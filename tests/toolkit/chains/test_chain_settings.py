@@ -18,9 +18,9 @@ def test_the_defaults_are_the_published_ones():
 
 @pytest.mark.parametrize(("settings", "message"), [
     ({"beta_start": 0.03}, "beta_start (0.03) is above beta_end (0.02)"),
-    ({"schedule": "cosine"}, "sampling_steps needs the linear schedule"),
-    ({"steps": 1}, "sampling_steps needs at least 2 steps whose beta grows"),
-    ({"beta_start": 0.02}, "sampling_steps needs at least 2 steps whose beta grows"),
+    ({"schedule": "cosine"}, "a continuous inverse; `sampling_steps: null` walks all steps of another"),
+    ({"steps": 1}, "sampling_steps (10) needs at least 2 steps whose beta grows"),
+    ({"beta_start": 0.02}, "sampling_steps (10) needs at least 2 steps whose beta grows"),
 ])  # fmt: skip
 def test_chains_that_cannot_be_are_told(settings, message):
     with pytest.raises(ValidationError) as caught:
