@@ -266,7 +266,7 @@ def _bank_source(cell: Cell, sampler: BaseSampler, context: Context) -> BankSour
     return BankSource(
         context.runs,
         sampler.ready,
-        network.sampler.identity,
+        {"base": cell.base.key, "sampler": network.sampler.identity},
         cell.seed,
         cell.evaluation.batch,
         sources.as_json(code),

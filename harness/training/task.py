@@ -51,7 +51,8 @@ class BankSource:
     Args:
         runs: the runs folder.
         sampler: the cell's sampler, ready to draw.
-        identity: the part of the keys of banks that identifies the sampler, as JSON values.
+        identity: the part of the keys of banks that identifies the base and the sampler, as JSON values. Weights alone do not say
+            what is drawn: samplers go by settings of the model too, such as its noise levels or the length of its chain.
         seed: the cell's seed.
         batch: samples drawn at once.
         sources: the code that draws, as JSON values for the manifests of banks.
@@ -163,7 +164,7 @@ class TrainingTask:
         key = digest(
             stage="bank",
             weights=state_dicts.sha256(model.state_dict()),
-            sampler=dict(banks.identity),
+            identity=dict(banks.identity),
             seed=banks.seed,
             name=name,
             n=n,

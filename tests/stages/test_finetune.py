@@ -121,6 +121,18 @@ def test_banks_are_drawn_by_the_boards_sampler_and_counted_with_the_networks_tha
     assert len(list(context.runs.root.glob("stages/bank/*"))) == 2
 
 
+def test_bases_of_equal_weights_that_draw_otherwise_have_banks_of_their_own(read_board, tiny_text, source, context, tune):
+    """The settings of sampling are no weights: the chain's variance changes what is drawn, and nothing of the pretraining."""
+    text = tiny_text.replace("  mle:\n", "  ddo: {method: {name: ddo, bank_size: 20, n_mc: 1}}\n")
+    boards = [read_board(text), read_board(text.replace("width: 8}", "width: 8, variance: posterior}", 1), "other")]
+    both = [next(cell for cell in board.cells if cell.name == "small/ddo/s0") for board in boards]
+    weights = {BaseFacts.of(base_stage.run(cell.base, source, context)).weights_sha256 for cell in both}
+    assert len(weights) == 1
+    for cell in both:
+        tune(cell)
+    assert len(list(context.runs.root.glob("stages/bank/*"))) == 2
+
+
 def test_a_bank_is_drawn_again_where_a_base_that_the_sampler_calls_has_other_weights(
     read_board, tiny_text, with_sampler, new_context, context, tune
 ):
