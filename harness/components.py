@@ -46,6 +46,9 @@ class Model(Component):
             UserError where the settings do not fit the data. Empty: all settings fit all data.
         layout: target of a class derived from `harness.weights.layouts.Layout`. The class knows how weight files of this family
             of networks name their tensors, and how they describe their settings. Empty: files use the network's own names.
+        drops: function `(config)`, without torch, that returns whether the network drops parts of itself at random in train mode
+            (dropout, stochastic depth). Such a network is pretrained in train mode. All else has networks in eval mode:
+            fine-tuning, as DDO and SFT-PG are published, references and sampling. None: never.
     """
 
     kind = "model"
@@ -54,6 +57,7 @@ class Model(Component):
     sampler: str
     check: str = ""
     layout: str = ""
+    drops: Callable[[Config], bool] | None = None
 
     def create(self, config: Config, spec: DataSpec) -> nn.Module:
         """Build the network with initial weights. Raises: UserError when the target builds something else."""
@@ -61,6 +65,10 @@ class Model(Component):
 
         built = Target[Callable[[Config, DataSpec], nn.Module]](self.build).load(where=self._field("build"))(config, spec)
         return conforming(built, nn.Module, where=self._where)
+
+    def drops_parts(self, config: Config) -> bool:
+        """Return whether a network of these settings drops parts of itself at random in train mode."""
+        return self.drops is not None and self.drops(config)
 
     def check_usage(self, config: Config, usage: ModelUsage) -> None:
         """Call `check`. Raises: UserError where the settings do not fit the data."""

@@ -72,6 +72,16 @@ class _Network(_Origin):
     def components(self) -> tuple[Resolved[Component], ...]:
         return (self.model, self.sampler, *(step.method for step in self.steps))
 
+    @property
+    def drops_parts(self) -> bool:
+        """Whether the network drops parts of itself at random in pretraining."""
+        return self.model.component.drops_parts(self.model.settings)
+
+    @property
+    def _mode(self) -> dict[str, object]:
+        """What keys hold of networks that drop parts: older versions had dropout at other times. Others keep their keys."""
+        return {"drops": "in pretraining alone"} if self.drops_parts else {}
+
 
 @dataclass(frozen=True)
 class Pretrained(_Network):
@@ -100,7 +110,7 @@ class Pretrained(_Network):
 
     @property
     def identity(self) -> dict[str, object]:
-        step = {**self.last_step, **self.training.arithmetic}
+        step = {**self.last_step, **self.training.arithmetic, **self._mode}
         return step if self.after is None else {**step, "after": self.after.key}
 
     @property
@@ -125,7 +135,7 @@ class Loaded(_Network):
 
     @property
     def identity(self) -> dict[str, object]:
-        return {"weights": self.weights.identity}
+        return {"weights": self.weights.identity, **self._mode}
 
     @property
     def files(self) -> tuple[BaseFile, ...]:

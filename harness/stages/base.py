@@ -182,6 +182,7 @@ def _loop_of(
     network: torch.nn.Module, base: Base, step: Pretrained, source: CheckedSource, context: Context, around: Surroundings
 ) -> TrainingLoop:
     spec = latents.network_spec(network, source.spec)
+    network.train(step.drops_parts)
     task = TrainingTask(network, spec, context.device, step.training, banks=None, crew=context.crew)
     return TrainingLoop(
         task,

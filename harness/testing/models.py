@@ -74,6 +74,7 @@ def model_checks(component: Model, *, config: Config | None = None, spec: DataSp
     yield partial(check_building_repeats, component, config, spec)
     yield partial(check_weights_survive_a_file, component, config, spec)
     yield partial(check_training_leaves_all_state_in_the_weights, component, config, spec)
+    yield partial(check_dropping_is_said, component, config, spec)
     model = build(component, config, spec)
     if isinstance(model, WorksInLatents):
         yield partial(capabilities.check_works_in_latents, model, spec)
@@ -161,3 +162,17 @@ def check_training_leaves_all_state_in_the_weights(component: Model, config: Con
     expect(not moved, f"{component.name}: training changes buffers that the state dict does not hold: {', '.join(moved[:3])}")
     loss, again = (expect_offers(network, Trains, "it").training_loss(x, labels, stream(2, "step")) for network in (model, other))
     expect(torch.equal(loss, again), f"{component.name}: a trained network has state beside its state dict, which a resume loses")
+
+
+def check_dropping_is_said(component: Model, config: Config, spec: DataSpec) -> None:
+    """Check that `drops` says whether the loss is another one in train mode: else pretraining would leave dropout out.
+
+    EDM2's forced normalisation moves the loss by rounding.
+    """
+    model = build(component, config, spec)
+    if not isinstance(model, Trains) or component.drops_parts(config):
+        return
+    x, labels = examples(latents.network_spec(model, spec))
+    calm, training = (model.train(mode).training_loss(x, labels, stream(1, "loss")) for mode in (False, True))
+    is_equal = torch.allclose(calm, training, rtol=1e-4, atol=1e-6)
+    expect(is_equal, f"{component.name}: the loss is another one in train mode, and `drops` of the component does not say so")

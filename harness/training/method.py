@@ -51,7 +51,8 @@ class Task(Protocol):
     """The task that the harness gives a method. A method sees no paths, no ranks and no seeds."""
 
     model: torch.nn.Module
-    """The network to train. It has the base's weights, lies on `device`, and is in eval mode, so dropout is off."""
+    """The network to train. It has the base's weights, lies on `device`, and is in eval mode, so dropout is off. In pretraining
+    it has initial weights, and is in train mode where its component says that it drops parts of itself."""
     spec: DataSpec
     """Shape and classes of the examples as the network sees them. A model that works in latents sees the shape of latents."""
     device: torch.device

@@ -47,7 +47,7 @@ class UNetConfig(ImageChainConfig):
         1, ge=1, le=64, description="residual blocks of a level on the way down; on the way up there is one more"
     )
     attn_resolutions: tuple[int, ...] = Field((8,), description="sizes in pixels at which blocks have attention")
-    dropout: float = Field(0.0, ge=0, lt=1, description="probability of dropping an activation in training")
+    dropout: float = Field(0.0, ge=0, lt=1, description="probability of dropping an activation in pretraining")
     norm_groups: PositiveInt = Field(4, description="groups of each group normalisation; 32 in the published networks")
     patch: int = Field(
         1,
@@ -170,6 +170,11 @@ def _fewer_steps(config: Config) -> Mapping[str, object]:
     return {"steps": 2 if steps is None else min(4, steps)}
 
 
+def _drops(config: Config) -> bool:
+    """Return whether the network has dropout."""
+    return UNetConfig.model_validate(config).dropout > 0
+
+
 @hookimpl
 def harness_models() -> list[Model]:
     """Provide the networks of the SFT-PG paper: for its toy problems, and for images."""
@@ -188,6 +193,7 @@ def harness_models() -> list[Model]:
             build="harness_ddpm.image_model:build",
             check="harness_ddpm.check:fits",
             layout="harness_ddpm.published:DDPMLayout",
+            drops=_drops,
             provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "WeightedBound", "Transitions", "NoiseChain"}),
             sampler="ancestral",
             smoke={"ch": 8, "num_res_blocks": 1, "norm_groups": 4, "sampling_steps": 4},

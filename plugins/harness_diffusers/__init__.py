@@ -51,7 +51,7 @@ class UNet2DConfig(ImageChainConfig):
     )
     norm_eps: float = Field(1e-5, gt=0, description="what is added to the variance in each normalisation")
     act_fn: Literal["silu", "swish", "mish", "gelu", "relu"] = Field("silu", description="activation function")
-    dropout: float = Field(0.0, ge=0, lt=1, description="probability of dropping an activation in training")
+    dropout: float = Field(0.0, ge=0, lt=1, description="probability of dropping an activation in pretraining")
     center_input_sample: bool = Field(
         False, description="map inputs from [0, 1] to [-1, 1] first; images here are in [-1, 1] already"
     )
@@ -143,6 +143,11 @@ class ChainSolverConfig(SolverConfig):
     )
 
 
+def _drops(config: Config) -> bool:
+    """Return whether the network has dropout."""
+    return UNet2DConfig.model_validate(config).dropout > 0
+
+
 @hookimpl
 def harness_models() -> list[Model]:
     """Provide the family of all unconditional `UNet2DModel`s that predict noise."""
@@ -153,6 +158,7 @@ def harness_models() -> list[Model]:
             build="harness_diffusers.model:build",
             check="harness_diffusers.check:fits",
             layout="harness_diffusers.published:DiffusersLayout",
+            drops=_drops,
             packages=DIFFUSERS,
             provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "WeightedBound", "Transitions", "NoiseChain"}),
             sampler="ancestral",

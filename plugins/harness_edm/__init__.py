@@ -48,7 +48,7 @@ class UNetConfig(ChainLevels):
         None,
         description="channels of an attention head; none: 64 in ADM, where narrower blocks have no attention, and all elsewhere",
     )
-    dropout: float = Field(0.0, ge=0, lt=1, description="probability of dropping an activation in training")
+    dropout: float = Field(0.0, ge=0, lt=1, description="probability of dropping an activation in pretraining")
     augment_dim: int = Field(0, ge=0, description="length of the labels that say how an image was augmented; 0: no such labels")
     embedding: Literal["positional", "fourier"] | None = Field(
         None,
@@ -147,6 +147,11 @@ class StochasticConfig(HeunConfig):
         return self
 
 
+def _drops(config: Config) -> bool:
+    """Return whether the network has dropout."""
+    return UNetConfig.model_validate(config).dropout > 0
+
+
 @hookimpl
 def harness_models() -> list[Model]:
     """Provide the denoisers for points and for images."""
@@ -165,6 +170,7 @@ def harness_models() -> list[Model]:
             build="harness_edm.unet:build",
             check="harness_edm.check:fits",
             layout="harness_edm.published:EDMLayout",
+            drops=_drops,
             provides=frozenset(
                 {"Trains", "TrainsInParts", "TakesAugmentation", "Likelihood", "WeightedBound", "Denoises", "Transitions"}
             ),

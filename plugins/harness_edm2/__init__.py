@@ -87,7 +87,7 @@ class EDM2Config(ChainLevels):
     num_blocks: int = Field(1, ge=1, le=64, description="residual blocks of an encoder level; a decoder level has one more")
     attn_resolutions: tuple[int, ...] = Field((16, 8), description="sizes in pixels at which blocks have attention")
     channels_per_head: PositiveInt = Field(64, description="channels of an attention head; narrower blocks have no attention")
-    dropout: float = Field(0.0, ge=0, lt=1, description="probability of dropping an activation in training")
+    dropout: float = Field(0.0, ge=0, lt=1, description="probability of dropping an activation in pretraining")
     label_balance: float = Field(0.5, ge=0, le=1, description="weight of the class in its sum with the noise level")
     concat_balance: float = Field(0.5, ge=0, le=1, description="weight of a skip beside the decoder's main path")
     res_balance: float = Field(0.3, ge=0, le=1, description="weight of a residual branch in its sum with the main path")
@@ -113,6 +113,11 @@ def _shrunk(config: Config) -> Mapping[str, object]:
     return {"vae": {**vae.model_dump(), "block_out_channels": widths, "layers_per_block": 1, "norm_num_groups": 4}}
 
 
+def _drops(config: Config) -> bool:
+    """Return whether the network has dropout."""
+    return EDM2Config.model_validate(config).dropout > 0
+
+
 @hookimpl
 def harness_models() -> list[Model]:
     """Provide the family of the published networks."""
@@ -123,6 +128,7 @@ def harness_models() -> list[Model]:
             build="harness_edm2.model:build",
             check="harness_edm2.check:fits",
             layout="harness_edm2.published:EDM2Layout",
+            drops=_drops,
             provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "WeightedBound", "Denoises", "Transitions"}),
             sampler="heun",
             smoke={"model_channels": 8, "channel_mult": (1,), "num_blocks": 1},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
 import torch
 from diffusers import AutoencoderKL
@@ -35,6 +36,12 @@ class LatentEDM2(EDM2):
         super().__init__(config, latents)
         self.settings = vae
         self.vae = autoencoder(vae, spec.shape[0]).requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the network's mode. The autoencoder stays in eval mode, since it is not trained."""
+        super().train(mode)
+        self.vae.eval()
+        return self
 
     @property
     def latent_shape(self) -> tuple[int, ...]:

@@ -239,6 +239,11 @@ def _shrunk(config: Config) -> Mapping[str, object]:
     return {"preset": None, "hidden_dim": 32, "heads": 4, "mlp_dim": 64, "tokenizer": tokenizer}
 
 
+def _drops(config: Config) -> bool:
+    """Return whether the network has dropout."""
+    return MaskGITConfig.model_validate(config).dropout > 0
+
+
 @hookimpl
 def harness_models() -> list[Model]:
     """Provide the transformer with its tokenizer."""
@@ -248,6 +253,7 @@ def harness_models() -> list[Model]:
             config=MaskGITConfig,
             build="harness_maskgit.model:build",
             layout="harness_maskgit.layout:MaskGITLayout",
+            drops=_drops,
             provides=frozenset(
                 {
                     "Trains",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -37,8 +37,8 @@ class TrainingDraw(NamedTuple):
     Args:
         mask: (B, L) bool, True where a token is masked.
         dropped: (B,) bool, images whose label is the null class.
-        seeds: (B,) int64, on the CPU; None without dropout. The first one seeds the dropout of all images of the draw. A
-            micro-batch takes its rows, and so has a seed of its own: its masks of dropout are others than in the whole batch.
+        seeds: (B,) int64, on the CPU; None without dropout and in eval mode. The first one seeds the dropout of all images of the
+            draw. A micro-batch takes its rows, and so has a seed of its own: its masks are others than in the whole batch.
     """
 
     mask: Tensor
@@ -158,7 +158,8 @@ class WithTokenizer(_Network):
         share = mask_probability(self.config.schedule, uniform, generation=self.config.generation)
         mask = torch.rand(len(x), self.tokens_per_image, generator=generator) < share
         dropped = torch.rand(len(x), generator=generator) < self.config.drop_label
-        seeds = torch.randint(1 << 62, (), generator=generator) + torch.arange(len(x)) if self.config.dropout else None
+        drops = self.training and self.config.dropout > 0
+        seeds = torch.randint(1 << 62, (), generator=generator) + torch.arange(len(x)) if drops else None
         return TrainingDraw(mask.to(x.device), dropped.to(x.device), seeds)
 
     def training_loss_at(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
@@ -212,15 +213,17 @@ class WithTokenizer(_Network):
         return all_null(len(tokens), self.null_label, tokens.device) if labels is None else labels
 
     def _with_dropout(self, tokens: Tensor, labels: Tensor, seed: int | None) -> Tensor:
-        """Return the logits under dropout, if there is a seed of it. The module's mode is the same afterwards."""
+        """Return the logits, under the dropout of a seed if there is one."""
         if seed is None:
             return self.token_logits(tokens, labels)
-        training = self.training
-        try:
-            with seeded(seed, tokens.device):
-                return self.train().token_logits(tokens, labels)
-        finally:
-            self.train(training)
+        with seeded(seed, tokens.device):
+            return self.token_logits(tokens, labels)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the transformer's mode. The tokenizer stays in eval mode, since it is not trained with it."""
+        super().train(mode)
+        self.tokenizer.eval()
+        return self
 
 
 class FirstModel(WithTokenizer, MaskGITv1):

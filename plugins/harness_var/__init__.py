@@ -112,7 +112,7 @@ class VARConfig(Config):
         0.0,
         ge=0,
         lt=1,
-        description="probability in training that a branch of the last block is dropped; 0 in the first block, linear between",
+        description="probability in pretraining that a branch of the last block is dropped; 0 in the first block, linear between",
     )
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of a training target spread over all codes")
 
@@ -179,6 +179,11 @@ def _shrunk(config: Config) -> Mapping[str, object]:
     return {"preset": None, "embed_dim": 32, "num_heads": 4, "tokenizer": tokenizer}
 
 
+def _drops(config: Config) -> bool:
+    """Return whether the network has stochastic depth."""
+    return VARConfig.model_validate(config).drop_path_rate > 0
+
+
 @hookimpl
 def harness_models() -> list[Model]:
     """Provide the transformer with its tokenizer."""
@@ -188,6 +193,7 @@ def harness_models() -> list[Model]:
             config=VARConfig,
             build="harness_var.model:build",
             layout="harness_var.layout:VARLayout",
+            drops=_drops,
             provides=frozenset(
                 {
                     "Trains",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -108,7 +108,7 @@ class VAR(VARTransformer):
     def training_loss(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
         """Return the cross-entropy of each image, (B,), the mean over its tokens.
 
-        Labels become the null class with probability `cond_drop_rate`, and branches are dropped by stochastic depth.
+        Labels become the null class with probability `cond_drop_rate`. In train mode stochastic depth drops branches.
         Source: Tian et al. 2024, the published training settings.
         """
         return self.training_loss_at(x, labels, self.training_draw(x, generator))
@@ -177,6 +177,12 @@ class VAR(VARTransformer):
         weights = {name: value for name, value in state_dict.items() if name not in CONSTANTS}
         return super().load_state_dict(weights, strict=strict, assign=assign)
 
+    def train(self, mode: bool = True) -> Self:
+        """Set the transformer's mode. The tokenizer stays in eval mode, since it is not trained with it."""
+        super().train(mode)
+        self.tokenizer.eval()
+        return self
+
     def _labels_or_null(self, labels: Tensor | None, n: int, device: torch.device) -> Tensor:
         if labels is None:
             return all_null(n, self.null_label, device)
@@ -184,11 +190,11 @@ class VAR(VARTransformer):
         return labels
 
     def _keep(self, n: int, generator: torch.Generator) -> Tensor | None:
-        """Draw the factors of the branches, (n, depth, 2): 0 where dropped, 1 / (1 - rate) where kept; None at rate 0.
+        """Draw the factors of the branches, (n, depth, 2): 0 where dropped, 1 / (1 - rate) where kept; None in eval mode.
 
         Kept branches are scaled so that the mean over draws is the whole network (stochastic depth, Huang et al. 2016).
         """
-        if self.config.drop_path_rate == 0:
+        if not self.training or self.config.drop_path_rate == 0:
             return None
         rates = torch.linspace(0, self.config.drop_path_rate, self.config.depth)[:, None]
         kept = torch.rand(n, self.config.depth, 2, generator=generator) >= rates

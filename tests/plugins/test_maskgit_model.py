@@ -121,26 +121,31 @@ def test_without_labels_the_null_class_stands_in(generation):
 
 
 def test_dropout_uses_its_generator_and_no_global_randomness():
-    network, (x, labels) = model(dropout=0.5), images()
+    network, (x, labels) = model(dropout=0.5).train(), images()
     before = torch.get_rng_state()
     first, again = (network.training_loss(x, labels, stream(0, "loss")) for _ in range(2))
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(first, again)
-    assert not network.training
+    assert not network.tokenizer.training
+
+
+def test_fine_tuning_has_no_dropout_since_networks_are_in_eval_mode_there():
+    with_dropout, without, (x, labels) = model(dropout=0.5), model(), images()
+    without.load_state_dict(with_dropout.state_dict())
+    losses = [network.training_loss(x, labels, stream(0, "loss")) for network in (with_dropout, without)]
+    assert torch.equal(*losses)
 
 
 def test_dropout_of_a_whole_batch_has_the_seed_that_is_drawn_last_and_a_micro_batch_one_of_its_own():
-    network, (x, labels) = model(dropout=0.5), images()
+    network, (x, labels) = model(dropout=0.5).train(), images()
     generator = stream(0, "loss")
     torch.rand(5, 1, generator=generator), torch.rand(5, L, generator=generator), torch.rand(5, generator=generator)
     seed = int(torch.randint(1 << 62, (), generator=generator))
     draw = network.training_draw(x, stream(0, "loss"))
     assert draw.seeds.tolist() == [seed, seed + 1, seed + 2, seed + 3, seed + 4]
     tokens, dropped = network.encode(x), torch.where(draw.dropped, network.null_label, labels)
-    network.train()
     with seeded(seed):
         logits = network(torch.where(draw.mask, CODES, tokens), dropped)
-    network.eval()
     expected = network.losses(logits, tokens).mean(1)
     assert torch.equal(network.training_loss(x, labels, stream(0, "loss")), expected)
     rows = slice(2, 5)

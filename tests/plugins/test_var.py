@@ -241,7 +241,7 @@ def test_labels_are_dropped_at_their_rate_only():
 
 
 def test_stochastic_depth_keeps_the_first_block_and_the_mean():
-    model = tiny(drop_path_rate=0.5)
+    model = tiny(drop_path_rate=0.5).train()
     keep = model._keep(4000, stream(0, "keep"))
     assert (keep[:, 0] == 1).all()
     assert set(keep[:, 1].flatten().tolist()) == {0.0, 2.0}

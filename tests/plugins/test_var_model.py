@@ -84,16 +84,18 @@ def test_training_moves_the_transformer_and_not_the_tokenizer():
 
 
 def test_stochastic_depth_drops_branches_by_the_generator_and_the_mean_stays():
-    network, (x, labels) = model(drop_path_rate=0.5), images()
+    network, (x, labels) = model(drop_path_rate=0.5).train(), images()
     first, again, other = (network.training_loss(x, labels, stream(seed, "loss")) for seed in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert network._keep(4, stream(0, "keep")).shape == (4, 2, 2)
-    assert model()._keep(4, stream(0, "keep")) is None
+    assert not network.tokenizer.training
+    assert model().train()._keep(4, stream(0, "keep")) is None
+    assert network.eval()._keep(4, stream(0, "keep")) is None  # as in fine-tuning
 
 
 def test_an_image_in_a_micro_batch_loses_the_label_and_the_branches_that_it_loses_in_its_batch():
-    network, (x, labels) = model(drop_path_rate=0.5, cond_drop_rate=0.5), images()
+    network, (x, labels) = model(drop_path_rate=0.5, cond_drop_rate=0.5).train(), images()
     whole, draw = network.training_loss(x, labels, stream(0, "loss")), network.training_draw(x, stream(0, "loss"))
     assert 0 < draw.dropped.sum() < 5
     for rows in (slice(0, 3), slice(3, 5)):

@@ -7,9 +7,11 @@ from harness.components import Model
 from harness.errors import UserError
 from harness.plugins import registry
 from harness.stages import base as base_stage
+from harness.stages import finetune
 from harness.stages.facts import BaseFacts
 from harness.store import outputs
 from harness.store.records import WeightsRead
+from harness.toolkit.image_denoiser import ImageDenoiser
 from harness.weights import state_dicts
 
 ONE_STEP = "pretrain: {method: mle, training: {images: 128, batch: 64}}"
@@ -40,6 +42,42 @@ def test_a_base_is_made_once_whoever_asks(tiny, source, context, new_context):
     found = base_stage.run(base, elsewhere.dataset(tiny.dataset), elsewhere)
     assert not found.is_fresh
     assert (found.folder, found.facts) == (made.folder, made.facts)
+
+
+DROPS = """\
+title: Drops
+dataset: digits
+bases:
+  small:
+    model: {name: edm-unet, model_channels: 4, channel_mult: [1], num_blocks: 1, attn_resolutions: [], dropout: 0.5}
+    pretrain: {method: mle, training: {images: 64, batch: 32}}
+training: {images: 64, batch: 32}
+methods: {mle: }
+seeds: [1]
+evaluation: {samples: 4, batch: 4}
+metrics: {sliced-w2: }
+"""
+
+
+def test_dropout_acts_in_pretraining_and_not_in_fine_tuning(read_board, context, monkeypatch):
+    """As DDO and SFT-PG are published; keys say so, since older versions pretrained without."""
+    modes = []
+    loss = ImageDenoiser.training_loss_at
+
+    def seen(self, *arguments):
+        modes.append(self.training)
+        return loss(self, *arguments)
+
+    monkeypatch.setattr(ImageDenoiser, "training_loss_at", seen)
+    dropping, plain = read_board(DROPS), read_board(DROPS.replace(", dropout: 0.5", ""), "plain")
+    source = context.dataset(dropping.dataset)
+    outputs_of = [base_stage.run(board.bases[0], source, context) for board in (dropping, plain)]
+    assert modes == [True] * 2 + [False] * 2
+    assert BaseFacts.of(outputs_of[0]).weights_sha256 != BaseFacts.of(outputs_of[1]).weights_sha256
+    finetune.run(dropping.cells[0], outputs_of[0], source, context)
+    assert modes[4:] == [False] * 2
+    assert "drops" in dropping.bases[0].origin.identity
+    assert "drops" not in plain.bases[0].origin.identity
 
 
 def test_the_facts_are_those_of_the_weights(tiny, source, context):

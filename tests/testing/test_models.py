@@ -158,6 +158,22 @@ def test_state_that_training_leaves_beside_the_weights_is_found(layer, target, f
     assert failure(models.check_training_leaves_all_state_in_the_weights, of(layer, target, cls), NoConfig(), SPEC) == message
 
 
+class Drops(Layer):
+    """Has dropout."""
+
+    def forward(self, x):
+        with torch.random.fork_rng(devices=[]):
+            return nn.functional.dropout(super().forward(x), 0.5, self.training)
+
+
+def test_dropout_that_the_component_does_not_declare_is_found(layer, target, failure):
+    dropping = of(layer, target, Drops)
+    message = failure(models.check_dropping_is_said, dropping, NoConfig(), SPEC)
+    assert message == "layer: the loss is another one in train mode, and `drops` of the component does not say so"
+    models.check_dropping_is_said(dataclasses.replace(dropping, drops=lambda _: True), NoConfig(), SPEC)
+    models.check_dropping_is_said(layer, NoConfig(), SPEC)
+
+
 def test_the_first_usual_shape_that_fits_is_taken_and_all_reasons_are_named_when_none_does(layer, target, failure):
     assert models.buildable_spec(layer, NoConfig()) == SPEC
 
