@@ -1,4 +1,4 @@
-"""The uses that components are about to be put to, as their checks see them before any work. Importing this costs no torch."""
+"""What components are about to be used for, as their checks see it. Importing this module costs no torch."""
 
 from __future__ import annotations
 
