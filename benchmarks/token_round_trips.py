@@ -17,7 +17,7 @@ from harness.board.bases import Base
 from harness.board.reading.load import load_board
 from harness.capabilities import MaskedTokens, Tokens
 from harness.interfaces import DataSource, TokenSampler
-from harness.sampling.drawing import balanced_labels
+from harness.sampling.drawing import sample_labels
 from harness.stages.base import WEIGHTS
 from harness.store.runs_folder import RunsFolder
 from harness.streams import SampleStreams, stream
@@ -62,7 +62,7 @@ def main() -> None:
         print(f"{name}: {changed(tokens, again(model, tokens))} of the tokens change")
     sampler = base.network.sampler.component.create(base.network.sampler.settings)
     assert isinstance(sampler, TokenSampler)
-    labels = balanced_labels(0, "sample", options.samples, source.spec.classes)
+    labels = sample_labels(0, "sample", options.samples, source.spec)
     tokens = sampler.tokens(model, SampleStreams(0, "sample", range(options.samples)), labels)
     once = again(model, tokens)
     print(f"samples: {changed(tokens, once)} of the tokens change, and {changed(once, again(model, once))} of the result")

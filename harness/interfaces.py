@@ -7,7 +7,7 @@ of methods stands in `harness.training.method`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from harness.jobs import Job as Job
@@ -33,11 +33,14 @@ class DataSpec:
         classes: number of labels; 0 means unconditional.
         preview: how examples are shown: "points", or "images", whose values are in [-1, 1]. A sampler or a method of a model
             that works in latents gets "latents", which are not shown and have no range.
+        class_counts: how often each class is generated, in proportion: such as the number of its training examples, where real
+            draws have classes as they fall; (classes,) or empty, for every class equally often, as papers have it.
     """
 
     shape: tuple[int, ...]
     classes: int = 0
     preview: str = "points"
+    class_counts: tuple[int, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What components are about to be used for, as their checks see it. Importing this module costs no torch."""
+"""The networks and data that components are about to be used on, as their checks see them. Imports no torch."""
 
 from __future__ import annotations
 

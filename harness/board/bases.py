@@ -79,7 +79,7 @@ class _Network(_Origin):
 
     @property
     def _mode(self) -> dict[str, object]:
-        """What keys hold of networks that drop parts: older versions had dropout at other times. Others keep their keys."""
+        """The part of keys of networks that drop parts: older versions had dropout at other times. Others keep their keys."""
         return {"drops": "in pretraining alone"} if self.drops_parts else {}
 
 

@@ -37,12 +37,27 @@ class DrawnSamples:
         return self.evaluations / len(self.batch)
 
 
-def balanced_labels(seed: int, purpose: str, n: int, classes: int) -> torch.Tensor | None:
-    """Return labels for n samples, (n,) int64, in random order; None without classes. Class counts differ by at most one."""
-    if classes == 0:
+def sample_labels(seed: int, purpose: str, n: int, spec: DataSpec) -> torch.Tensor | None:
+    """Return labels for n samples, (n,) int64, in random order; None without classes.
+
+    Every class is there equally often, up to one sample, or in proportion to the spec's counts, up to rounding.
+    """
+    if spec.classes == 0:
         return None
-    labels = torch.arange(n) % classes
+    labels = torch.arange(n) % spec.classes
+    if spec.class_counts:
+        labels = torch.arange(spec.classes).repeat_interleave(_apportioned(n, spec.class_counts))
     return labels[torch.randperm(n, generator=stream(seed, f"{purpose}/labels"))]
+
+
+def _apportioned(n: int, counts: Sequence[int]) -> torch.Tensor:
+    """Return whole numbers in proportion to counts that add up to n, (len(counts),), by the largest remainders."""
+    total = sum(counts)
+    whole = torch.tensor([n * count // total for count in counts])
+    remainders = torch.tensor([n * count % total for count in counts])
+    rest = n - int(whole.sum())
+    whole[remainders.argsort(descending=True, stable=True)[:rest]] += 1
+    return whole
 
 
 def batches(n: int, batch: int) -> Iterator[range]:
@@ -90,7 +105,7 @@ def draw(
         Interrupted: a stop was requested; it is noticed between two chunks.
     """
     numbers = list(range(n)) if indices is None else list(indices)
-    labels = balanced_labels(seed, purpose, n, spec.classes)
+    labels = sample_labels(seed, purpose, n, spec)
     if labels is not None and indices is not None:
         labels = labels[numbers]
     counter, chunks = EvaluationCounter(), list[torch.Tensor]()

@@ -153,6 +153,14 @@ class StoreDataset(IndexedSource):
         parts = [part.fingerprint for part in (self._train, self._held_out, self._selection) if part is not None]
         return hashlib.sha256(f"{self.spec.shape} {self.spec.classes} {' '.join(parts)}".encode()).hexdigest()
 
+    def class_counts(self) -> tuple[int, ...]:
+        """Return the number of training images of each class; empty where these are equal, and without classes."""
+        labels = self._train.images.labels
+        if not self.spec.classes or labels is None:
+            return ()
+        counts = torch.bincount(labels[torch.from_numpy(self._train.rows)], minlength=self.spec.classes)
+        return () if counts.min() == counts.max() else tuple(counts.tolist())
+
     def training_set(self) -> TrainingSet:
         """Return the training images. Their fingerprint is that of all parts of the dataset, shape and labels."""
         images = self._train.chosen(torch.arange(len(self._train)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import ClassVar, cast
+from typing import ClassVar, Literal, cast
 
 from pydantic import Field
 
@@ -100,6 +100,11 @@ class ImagesConfig(Config):
         pattern="^[0-9a-f]{64}$",
         description="the fingerprint that the store must have, as `harness import` prints it: records then hold where the store "
         "is not. With two stores: the sha256 of both, joined by a blank",
+    )
+    labels: Literal["as-data", "balanced"] = Field(
+        "as-data",
+        description="how often models with labels generate each class: in proportion to its training images, since evaluation "
+        "draws have classes as they fall; or every class equally often",
     )
     made_up: bool = Field(False, description=NOISE)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from harness.errors import UserError
@@ -40,7 +42,10 @@ def images(config: ImagesConfig) -> IndexedSource:
         return _made_up(spec, config.selection)
     contents, parts = Contents(open_store(config.store.path)), split(index, config)
     held_out = None if config.evaluation is None else _apart(contents, parts, Contents(open_store(config.evaluation.path)))
-    return _dataset("images", spec, contents, parts, config.selection, held_out)
+    dataset = _dataset("images", spec, contents, parts, config.selection, held_out)
+    if config.labels == "as-data":
+        dataset.spec = replace(spec, class_counts=dataset.class_counts())
+    return dataset
 
 
 def _made_up(spec: DataSpec, selection: int) -> MadeUpDataset:

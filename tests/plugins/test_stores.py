@@ -142,6 +142,18 @@ def test_keys_hold_the_images_and_not_where_they_are(store, tmp_path):
     json.dumps(identities)
 
 
+def test_classes_are_generated_as_often_as_the_training_images_have_them_unless_the_board_says_balanced(tmp_path, store):
+    """Evaluation draws have classes as they fall: with every class equally often a perfect model would be far from the floor."""
+    unequal = made_store(tmp_path / "unequal", PIXELS, (np.arange(80) % 4 == 0).astype(np.int64))
+    source = built(store=unequal)
+    counts = source.train().labels.bincount().tolist()
+    assert counts == [54, 18]
+    assert source.spec.class_counts == tuple(counts)
+    assert built(store=unequal, labels="balanced").spec.class_counts == ()
+    assert built(store=store).spec.class_counts == ()  # equal counts
+    assert identity(store=unequal) != identity(store=unequal, labels="balanced")
+
+
 def test_the_path_begins_at_the_boards_folder(store, tmp_path):
     (tmp_path / "boards" / "mine").mkdir(parents=True)
     context = board_context(tmp_path / "boards" / "mine")

@@ -11,7 +11,7 @@ from torch import nn
 from harness.errors import Diverged, Interrupted, PluginFault, UserError
 from harness.interfaces import DataSpec
 from harness.process import stop
-from harness.sampling.drawing import balanced_labels, batches, draw, draw_decoded, extra_networks
+from harness.sampling.drawing import batches, draw, draw_decoded, extra_networks, sample_labels
 from harness.streams import SampleStreams, stream
 
 SPEC = DataSpec((3,), classes=4)
@@ -84,14 +84,14 @@ def test_noise_and_labels_do_not_depend_on_the_number_of_devices(tmp_path):
 
 @pytest.mark.parametrize("n", [8, 23])
 def test_labels_are_balanced_and_in_random_order(n):
-    labels = balanced_labels(0, "test", n, 4)
+    labels = sample_labels(0, "test", n, DataSpec((2,), 4))
     assert labels is not None
     counts = torch.bincount(labels, minlength=4)
     assert counts.max() - counts.min() <= 1
     assert not torch.equal(labels, labels.sort().values)
-    torch.testing.assert_close(labels, balanced_labels(0, "test", n, 4), rtol=0, atol=0)
-    assert labels.tolist() != balanced_labels(1, "test", n, 4).tolist()
-    assert balanced_labels(0, "test", n, 0) is None
+    torch.testing.assert_close(labels, sample_labels(0, "test", n, DataSpec((2,), 4)), rtol=0, atol=0)
+    assert labels.tolist() != sample_labels(1, "test", n, DataSpec((2,), 4)).tolist()
+    assert sample_labels(0, "test", n, DataSpec((2,), 0)) is None
 
 
 @pytest.mark.parametrize("batch", [4, 23])
@@ -189,14 +189,22 @@ def test_a_stop_request_ends_it_between_chunks(model):
 
 @pytest.mark.parametrize(("n", "classes"), [(1, 4), (4, 4), (10, 3), (12, 3), (1000, 7)])
 def test_every_class_comes_as_often_as_the_others_up_to_one_and_the_first_classes_get_the_rest(n, classes):
-    counts = balanced_labels(0, "test", n, classes).bincount(minlength=classes).tolist()
+    counts = sample_labels(0, "test", n, DataSpec((2,), classes)).bincount(minlength=classes).tolist()
     assert counts == [n // classes + (label < n % classes) for label in range(classes)]
 
 
+@pytest.mark.parametrize(("n", "expected"), [(10, [7, 0, 3]), (7, [5, 0, 2]), (1, [1, 0, 0])])
+def test_classes_come_in_proportion_to_the_counts_of_the_spec(n, expected):
+    labels = sample_labels(0, "test", n, DataSpec((2,), 3, class_counts=(20, 0, 9)))
+    assert labels.bincount(minlength=3).tolist() == expected
+    torch.testing.assert_close(labels, sample_labels(0, "test", n, DataSpec((2,), 3, class_counts=(20, 0, 9))), rtol=0, atol=0)
+
+
 def test_labels_are_a_shuffle_by_a_stream_of_their_own():
+    spec = DataSpec((2,), 3)
     order = torch.randperm(10, generator=stream(5, "evaluation/0/labels"))
-    torch.testing.assert_close(balanced_labels(5, "evaluation/0", 10, 3), (torch.arange(10) % 3)[order], rtol=0, atol=0)
-    assert balanced_labels(5, "evaluation/0", 10, 3).tolist() != balanced_labels(5, "evaluation/1", 10, 3).tolist()
+    torch.testing.assert_close(sample_labels(5, "evaluation/0", 10, spec), (torch.arange(10) % 3)[order], rtol=0, atol=0)
+    assert sample_labels(5, "evaluation/0", 10, spec).tolist() != sample_labels(5, "evaluation/1", 10, spec).tolist()
 
 
 def test_a_sample_is_drawn_from_the_stream_of_its_number(model):
