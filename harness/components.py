@@ -87,6 +87,7 @@ class Method(Component):
         accumulates: True when a step follows `task.micro_batches`. Other methods are skipped where a board sets `micro_batch`.
         augments: True when all that a step does with its batch is to minimise `micro_batches.training_losses`, which tell the
             network how images were augmented. Other methods are skipped where a board sets `augment`.
+        sees_data: False when a step takes nothing from its batch of real examples: no row of it then has `flip`.
         check: target of a function `(config, usage: MethodUsage)`, without torch, that is called when a board is read. It raises
             UserError where the method cannot run on this model and this data, beyond `needs`; the cells are then skipped, and
             the text of the error is the reason in the table. Empty: `needs` says all.
@@ -102,6 +103,7 @@ class Method(Component):
     from_scratch: bool = False
     accumulates: bool = False
     augments: bool = False
+    sees_data: bool = True
     check: str = ""
     merges: frozenset[str] = frozenset()
 

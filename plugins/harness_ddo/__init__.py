@@ -61,7 +61,9 @@ class DDOConfig(RoundsConfig):
     )
     bank_size: PositiveInt = Field(10_000, description="samples of the reference to draw for each round")
     n_mc: PositiveInt = Field(
-        1, description="draws that each log-likelihood ratio is averaged over, before the sigmoid; more draws tighten the bound"
+        1,
+        description="draws that each log-likelihood ratio is averaged over, before the sigmoid; more draws tighten the bound, "
+        "but where the likelihood is exact, as that of `var`, they only cost",
     )
     shared_draw: bool = Field(
         True, description="use the same random draws for the real and the generated half of a batch, as the paper does"

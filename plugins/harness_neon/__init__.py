@@ -69,6 +69,7 @@ def harness_methods() -> Sequence[Method]:
             needs=frozenset({"Trains"}),
             smoke={"bank_size": 64},
             accumulates=True,
+            sees_data=False,
             merges=frozenset({"w"}),
             check="harness_neon:check",
         )

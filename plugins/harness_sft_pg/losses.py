@@ -46,7 +46,8 @@ def backward_critic_and_value(
     Args:
         real: (B, …), data. states: (T + 1, B, …), a rollout without a graph.
         fakes: (B, …), its last row as the critic sees it; by default as it is.
-        weight: lambda. couple: True passes R_B's gradient to the critic, as a regulariser; False fits only V by it.
+        weight: lambda. couple: True passes R_B's gradient to the critic, as a regulariser; False fits only V by it. At lambda 0
+            V is fitted as at 1, since it is subtracted from f: a baseline that stays at its initial weights would be noise.
     Returns: `critic_gap`, mean f(fake) - mean f(real), and `value_loss`, R_B / T: the mean squared error of V.
     """
     n_fake, n_real = states.shape[1], len(real)
@@ -62,17 +63,17 @@ def backward_critic_and_value(
 
 
 def _backward_value(value: ValueNetwork, states: Tensor, target: Tensor, weight: float) -> tuple[Tensor, Tensor]:
-    """Add the gradients of weight * R_B to the value network's parameters.
+    """Add the gradients of weight * R_B to the value network's parameters, and those of R_B at weight 0.
 
     Returns: the derivative of weight * R_B with respect to the target f(fake), (B, 1), and the sum of the squared errors, 0-dim.
     """
-    scale = 2 * weight / len(target)
+    scale, fit = 2 * weight / len(target), 2 * (weight or 1.0) / len(target)
     d_target, squares = torch.zeros_like(target), target.new_zeros(())
     for start in range(0, len(states), STEPS_AT_ONCE):
         steps = slice(start, start + STEPS_AT_ONCE)
         predicted = value.each(states[steps], steps)
         error = predicted.detach() - target  # (K, B, 1)
-        predicted.backward(scale * error)
+        predicted.backward(fit * error)
         d_target -= scale * error.sum(0)
         squares += error.square().sum()
     return d_target, squares

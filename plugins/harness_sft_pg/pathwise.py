@@ -13,6 +13,7 @@ from harness.interfaces import Batch
 from harness.toolkit.transitions import rollout, rollout_in_parts
 from harness.training.method import FinetuneMethod, Task
 from harness.training.optimizer import Optimizer
+from harness.training.precision import in_float32
 from harness_sft_pg import ShortcutConfig, choice
 from harness_sft_pg.losses import frozen, gradient_penalty
 
@@ -61,18 +62,24 @@ class SFT(FinetuneMethod):
         return noise.to(self.task.device)
 
     def _improve_critic(self, real: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        with torch.no_grad():
-            noise = self._noise(len(real), generator)
-            fake = rollout_in_parts(self.model, noise, self.task.micro_batches(len(real)))[-1]
-        gap = self.critic(fake).mean() - self.critic(real).mean()
-        penalty = gradient_penalty(self.critic, real, fake, generator)
+        with in_float32(self.task.device):  # the gap is a small difference of large numbers
+            with torch.no_grad():
+                noise = self._noise(len(real), generator)
+                fake = rollout_in_parts(self.model, noise, self.task.micro_batches(len(real)))[-1]
+            gap = self.critic(fake).mean() - self.critic(real).mean()
+            penalty = gradient_penalty(self.critic, real, fake, generator)
         self.critic_optimizer.update(self.config.gradient_penalty * penalty - gap)
         return {"critic_gap": gap.detach(), "gradient_penalty": penalty.detach()}
+
+    def _score(self, samples: Tensor) -> Tensor:
+        """Return the critic's scores of samples, in float32."""
+        with in_float32(self.task.device):
+            return cast(Tensor, self.critic(samples.float()))
 
     def _improve_generator(self, n: int, generator: torch.Generator) -> dict[str, Tensor]:
         with frozen(self.critic):
             noise = self._noise(n, generator)
             parts = self.task.micro_batches(n)
-            losses = (self.critic(rollout(self.model, noise[:, part])[-1]).sum() / n for part in parts)  # one graph at a time
+            losses = (self._score(rollout(self.model, noise[:, part])[-1]).sum() / n for part in parts)  # one graph at a time
             loss = self.generator_optimizer.update_in_parts(losses)
         return {"critic_fake": loss}

@@ -15,6 +15,7 @@ from harness.toolkit.grey_levels import on_grey_levels
 from harness.toolkit.transitions import rollout_in_parts, transition_log_prob
 from harness.training.method import FinetuneMethod, Task
 from harness.training.optimizer import Optimizer
+from harness.training.precision import in_float32
 from harness_sft_pg import SFTPGConfig, choice, spectral
 from harness_sft_pg.buffer import TransitionBuffer
 from harness_sft_pg.buffer import Transitions as DrawnTransitions
@@ -103,7 +104,8 @@ class SFTPG(FinetuneMethod):
     def _rollout(self, n: int, generator: torch.Generator) -> Tensor:
         """Sample n trajectories of the current network, (T + 1, n, …)."""
         noise = torch.randn(self.model.transitions + 1, n, *self.task.spec.shape, generator=generator)
-        return rollout_in_parts(self.model, noise.to(self.task.device), self.task.micro_batches(n))
+        with in_float32(self.task.device):
+            return rollout_in_parts(self.model, noise.to(self.task.device), self.task.micro_batches(n))
 
     def _seen(self, samples: Tensor) -> Tensor:
         """Return samples (n, …) as the critic sees them. The theorem needs its values only: rounding costs no gradient."""
@@ -113,19 +115,20 @@ class SFTPG(FinetuneMethod):
         is_baseline, fakes = self.config.regulariser == "baseline", self._seen(states[-1])
         self.critic_optimizer.zero()
         self.value_optimizer.zero()
-        logged = backward_critic_and_value(
-            self.critic, self.value, real, states, fakes=fakes, weight=self.config.regulariser_weight, couple=is_baseline
-        )
-        if self.config.regulariser == "gradient-penalty":
-            penalty = gradient_penalty(self.critic, real, fakes, generator)
-            (self.config.gradient_penalty * penalty).backward()
+        with in_float32(self.task.device):  # f - V and the gap are small differences of large numbers
+            logged = backward_critic_and_value(
+                self.critic, self.value, real, states, fakes=fakes, weight=self.config.regulariser_weight, couple=is_baseline
+            )
+            if self.config.regulariser == "gradient-penalty":
+                penalty = gradient_penalty(self.critic, real, fakes, generator)
+                (self.config.gradient_penalty * penalty).backward()
         self.critic_optimizer.apply()
         self.value_optimizer.apply()
         return dict(logged)
 
     def _improve_generator(self, n: int, generator: torch.Generator) -> dict[str, Tensor]:
         drawn = self.buffer.draw(n, generator)
-        with torch.no_grad():
+        with torch.no_grad(), in_float32(self.task.device):
             advantage = (self.critic(self._seen(drawn.final)) - self.value(drawn.x, drawn.step)).squeeze(1)
         loss = self.generator_optimizer.update_in_parts(self._policy_losses(drawn, advantage))
         return {"policy_loss": loss, "advantage_std": advantage.std(correction=0)}

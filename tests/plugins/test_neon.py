@@ -7,6 +7,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from harness.board.reading.load import load_board
 from harness.components import MethodUsage, Model
 from harness.errors import UserError
 from harness.interfaces import Batch, DataSpec, SampleFunction
@@ -160,3 +161,23 @@ def test_tokens_of_a_model_that_takes_none_are_a_reason_to_skip() -> None:
     with pytest.raises(UserError, match="edm-mlp lacks TakesTokens, which neon needs for samples_as: tokens"):
         check(NeonConfig(samples_as="tokens"), MethodUsage(models["edm-mlp"], DataSpec((2,))))
     assert "samples_as" not in NeonConfig().identity
+
+
+FLIPPED = """\
+title: Flipped
+dataset: digits
+bases:
+  small:
+    model: {name: edm-unet, model_channels: 4, channel_mult: [1], num_blocks: 1, attn_resolutions: []}
+    pretrain: {method: mle, training: {images: 32, batch: 32}}
+training: {images: 64, batch: 32, flip: true}
+methods: {mle: , neon: }
+seeds: [1]
+evaluation: {samples: 4, batch: 4}
+metrics: {sliced-w2: }
+"""
+
+
+def test_no_row_of_neon_is_said_to_be_of_flipped_images_since_it_sees_none(tmp_path):
+    (tmp_path / "board.yaml").write_text(FLIPPED)
+    assert {cell.method_name: cell.training.flip for cell in load_board(tmp_path).cells} == {"mle": True, "neon": False}

@@ -73,11 +73,13 @@ def test_gradients_are_added_to_those_that_are_there():
     torch.testing.assert_close(value.constants.grad, 2 * once[1])
 
 
-def test_a_weight_of_0_trains_the_critic_alone():
-    critic, value = Plane(), Constants()
+def test_a_weight_of_0_couples_nothing_and_fits_the_baseline_which_is_subtracted_all_the_same():
+    critic, value, at_1 = Plane(), Constants(), Constants()
     backward_critic_and_value(critic, value, REAL, STATES, weight=0.0, couple=True)
+    backward_critic_and_value(Plane(), at_1, REAL, STATES, weight=1.0, couple=True)
     torch.testing.assert_close(critic.slope.grad, REAL.mean(0) - STATES[-1].mean(0))
-    assert not value.constants.grad.any()
+    assert value.constants.grad.any()
+    torch.testing.assert_close(value.constants.grad, at_1.constants.grad)
 
 
 def test_the_critic_rises_on_samples_and_falls_on_data():

@@ -139,6 +139,21 @@ def test_the_advantage_is_the_critic_less_the_value_and_takes_no_gradient():
     assert all(parameter.grad is None for parameter in method.critic.parameters())
 
 
+@pytest.mark.parametrize(("method", "config"), [
+    (SFTPG, policy(n_critic=2)),
+    (SFTPG, policy(n_critic=2, regulariser="gradient-penalty")),
+    (SFT, ShortcutConfig(critic_width=6, n_critic=2)),
+])  # fmt: skip
+def test_critics_values_and_rollouts_are_in_float32_inside_of_steps_that_autocast(method, config):
+    """The network of this chain has no product of matrices, so that nothing is left to be rounded."""
+    _, _, exact = run(method, config, steps=4)
+    with torch.autocast("cpu", torch.bfloat16):
+        _, _, logs = run(method, config, steps=4)
+    assert [{name: value.item() for name, value in log.items()} for log in logs] == [
+        {name: value.item() for name, value in log.items()} for log in exact
+    ]
+
+
 def test_clipping_bounds_the_step_of_the_network():
     config = policy(n_critic=1, generator_optimizer={"name": "sgd", "lr": 1.0, "clip": 1e-3})
     on, _, _ = run(SFTPG, config, steps=1)

@@ -68,6 +68,8 @@ def read_method(reader: BoardReader, board: BoardConfig, name: str, config: Meth
         reader.add_fault((*location, "training"), f"'training' of the board is missing: {method.name} trains")
     common = board.training or NO_TRAINING
     budget = {**common.model_dump(), **config.training}
+    if method is not None and not method.component.sees_data:
+        budget["flip"] = False  # no real example is there to be mirrored, and the page would say that they are
     training = reader.training(board, budget, (*location, "training"))
     if training is not None and training.select == "best" and board.curve is None:
         reader.add_fault((*location, "training", "select"), "select: best needs the board to have a `curve`")
