@@ -49,6 +49,8 @@ class Model(Component):
         drops: function `(config)`, without torch, that returns whether the network drops parts of itself at random in train mode
             (dropout, stochastic depth). Such a network is pretrained in train mode. All else has networks in eval mode:
             fine-tuning, as DDO and SFT-PG are published, references and sampling. None: never.
+        follows_labels: function `(config)`, without torch, that returns whether the network takes labels, where the data have
+            classes. Pages then say what that does to the floor. None: never.
     """
 
     kind = "model"
@@ -58,6 +60,7 @@ class Model(Component):
     check: str = ""
     layout: str = ""
     drops: Callable[[Config], bool] | None = None
+    follows_labels: Callable[[Config], bool] | None = None
 
     def create(self, config: Config, spec: DataSpec) -> nn.Module:
         """Build the network with initial weights. Raises: UserError when the target builds something else."""
@@ -69,6 +72,10 @@ class Model(Component):
     def drops_parts(self, config: Config) -> bool:
         """Return whether a network of these settings drops parts of itself at random in train mode."""
         return self.drops is not None and self.drops(config)
+
+    def takes_labels(self, config: Config) -> bool:
+        """Return whether a network of these settings takes labels, where the data have classes."""
+        return self.follows_labels is not None and self.follows_labels(config)
 
     def check_usage(self, config: Config, usage: ModelUsage) -> None:
         """Call `check`. Raises: UserError where the settings do not fit the data."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from harness.board.bases import Base
 from harness.board.cells import Cell
+from harness.board.reading.data_fit import spec_of
 from harness.board.remarks import remarks_on
 from harness.errors import first_line
 from harness.report.code_versions import mixed_code, versions
@@ -20,6 +21,7 @@ def remarks(collection: Collection) -> list[str]:
     """Return what a reader must know of the numbers that are in the means, and of those that are not, as markdown."""
     return [
         *_stratified(collection),
+        *_balanced(collection),
         *_without_held_out(collection),
         *_stale_and_missing(collection),
         *_ended_badly(collection),
@@ -41,6 +43,26 @@ def _stratified(collection: Collection) -> Iterator[str]:
             f"floor: no model reaches it. Draws of {dataset.name} are stratified ({how}): two of them are more alike than "
             "independent draws, which samples of a model are. A row without † may be perfect"
         )
+
+
+def _balanced(collection: Collection) -> Iterator[str]:
+    """Yield a line where bases generate every class equally often, which real draws, and so the floor, do not."""
+    spec = spec_of(collection.board.dataset)
+    if not collection.board.floors or (spec is not None and not spec.classes):
+        return
+    networks = [base for base in collection.board.bases if base.has_network]
+    following = [base.name for base in networks if _follows_labels(base)]
+    if names := list(dict.fromkeys(following)):
+        who = "the models" if len(following) == len(networks) else listed(names)
+        yield (
+            f"floor: real draws have classes as they fall, and {who} generate each class equally often, by labels. A perfect "
+            "such model lies below the floor: † may stand where a model is worse than a perfect one, and ‡ where it is perfect"
+        )
+
+
+def _follows_labels(base: Base) -> bool:
+    model = base.network.model
+    return model.component.takes_labels(model.settings)
 
 
 def _without_held_out(collection: Collection) -> Iterator[str]:

@@ -152,6 +152,11 @@ def _drops(config: Config) -> bool:
     return UNetConfig.model_validate(config).dropout > 0
 
 
+def _is_conditional(config: Config) -> bool:
+    """Return whether the network takes labels."""
+    return UNetConfig.model_validate(config).is_conditional
+
+
 @hookimpl
 def harness_models() -> list[Model]:
     """Provide the denoisers for points and for images."""
@@ -171,6 +176,7 @@ def harness_models() -> list[Model]:
             check="harness_edm.check:fits",
             layout="harness_edm.published:EDMLayout",
             drops=_drops,
+            follows_labels=_is_conditional,
             provides=frozenset(
                 {"Trains", "TrainsInParts", "TakesAugmentation", "Likelihood", "WeightedBound", "Denoises", "Transitions"}
             ),

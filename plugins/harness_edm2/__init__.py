@@ -118,6 +118,11 @@ def _drops(config: Config) -> bool:
     return EDM2Config.model_validate(config).dropout > 0
 
 
+def _is_conditional(config: Config) -> bool:
+    """Return whether the network takes labels."""
+    return EDM2Config.model_validate(config).is_conditional
+
+
 @hookimpl
 def harness_models() -> list[Model]:
     """Provide the family of the published networks."""
@@ -129,6 +134,7 @@ def harness_models() -> list[Model]:
             check="harness_edm2.check:fits",
             layout="harness_edm2.published:EDM2Layout",
             drops=_drops,
+            follows_labels=_is_conditional,
             provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "WeightedBound", "Denoises", "Transitions"}),
             sampler="heun",
             smoke={"model_channels": 8, "channel_mult": (1,), "num_blocks": 1},

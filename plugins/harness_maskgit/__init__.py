@@ -254,6 +254,7 @@ def harness_models() -> list[Model]:
             build="harness_maskgit.model:build",
             layout="harness_maskgit.layout:MaskGITLayout",
             drops=_drops,
+            follows_labels=lambda _: True,
             provides=frozenset(
                 {
                     "Trains",

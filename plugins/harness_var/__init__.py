@@ -194,6 +194,7 @@ def harness_models() -> list[Model]:
             build="harness_var.model:build",
             layout="harness_var.layout:VARLayout",
             drops=_drops,
+            follows_labels=lambda _: True,
             provides=frozenset(
                 {
                     "Trains",

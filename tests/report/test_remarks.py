@@ -2,6 +2,9 @@ from dataclasses import replace
 
 import pytest
 
+import harness_edm
+import harness_var
+from harness.interfaces import DataSpec
 from harness.report.collect import collect_published
 from harness.report.remarks import remarks
 from harness.store.board_folder import BoardFolder
@@ -42,6 +45,28 @@ def test_a_floor_that_no_model_reaches_is_named(board, publish_records, how):
         "draws, which samples of a model are. A row without † may be perfect"
     )
     assert remarks(collect_published(board)) == ([expected] if how else []) + [SKIPPED, SEEDS]
+
+
+@pytest.mark.parametrize(("follows", "who"), [(("net", "chain"), "the models"), (("net",), "net"), ((), None)])
+def test_models_that_follow_labels_are_said_to_have_another_floor(board, publish_records, monkeypatch, follows, who):
+    publish_records(board)
+    monkeypatch.setattr("harness.report.remarks._follows_labels", lambda base: base.name in follows)
+    monkeypatch.setattr("harness.report.remarks.spec_of", lambda _: DataSpec((2,), classes=2))
+    expected = (
+        f"floor: real draws have classes as they fall, and {who} generate each class equally often, by labels. A perfect such "
+        "model lies below the floor: † may stand where a model is worse than a perfect one, and ‡ where it is perfect"
+    )
+    assert remarks(collect_published(board)) == ([expected] if who else []) + [SKIPPED, SEEDS]
+    monkeypatch.setattr("harness.report.remarks.spec_of", lambda _: DataSpec((2,)))
+    assert remarks(collect_published(board)) == [SKIPPED, SEEDS]
+
+
+def test_which_networks_follow_labels_goes_by_their_settings():
+    models = {component.name: component for component in (*harness_edm.harness_models(), *harness_var.harness_models())}
+    unet = models["edm-unet"]
+    settings = [unet.config.model_validate({"is_conditional": value}) for value in (True, False)]
+    assert [unet.takes_labels(config) for config in settings] == [True, False]
+    assert [models[name].takes_labels(models[name].config()) for name in ("var", "edm-mlp")] == [True, False]
 
 
 def test_rows_that_have_some_seeds_of_the_board_only_are_named(load, publish_records):
