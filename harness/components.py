@@ -278,7 +278,8 @@ class Extractor(Component):
 
     Args:
         outputs: dimension of each output by name, equal to `outputs` of the built object. Boards are checked with it before the
-            extractor is built. `features` is always present; `logits` (of classes) and `spatial` (of positions) are optional.
+            extractor is built. `features` is always present; `logits` (of classes) and `spatial` (of positions) are optional. The
+            contract of `harness.interfaces.FeatureExtractor` says in which order the numbers of `spatial` are.
     """
 
     kind = "extractor"

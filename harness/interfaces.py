@@ -223,7 +223,13 @@ class FeatureExtractor(Protocol):
     weights_sha256: str
     """The hash of all weights and fixed constants, 64 hex digits, which stands in the record."""
     outputs: Mapping[str, int]
-    """The dimension D of each output by name: `features`; `logits` of classes and `spatial`, where the extractor has them."""
+    """The dimension D of each output by name: `features`; `logits` of classes and `spatial`, where the extractor has them.
+
+    A distance to statistics in a file compares number with number. So an extractor whose network others publish statistics of
+    gives its numbers in their order. That of ADM's files (`mu_s`, `sigma_s`) is row, column, channel: maps (B, C, H, W) become
+    `maps.permute(0, 2, 3, 1).flatten(1)`. Elsewhere the order of `spatial` is the extractor's own, and never changes within a
+    version.
+    """
 
     @property
     def images_on_cpu(self) -> int | None:
