@@ -122,6 +122,18 @@ class SelectionSource(DataSource, Protocol):
 
 
 @runtime_checkable
+class CountedSource(DataSource, Protocol):
+    """A dataset whose draws are from fixed held-out examples, and whose `largest_evaluation` does not tell how many these are.
+
+    Of every other dataset the number is twice `largest_evaluation`, since draws 2k and 2k + 1 are halves.
+    """
+
+    def held_out_examples(self) -> int | None:
+        """Return the number of held-out examples that all draws are taken from; None where each draw has its own."""
+        ...
+
+
+@runtime_checkable
 class SampleFunction(Protocol):
     """A sampler: draws one sample for each stream, and uses no other randomness."""
 
