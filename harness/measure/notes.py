@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from harness.measure.image_source import ImagesIdentity
+from harness.measure.image_source import ImagesIdentity, ImageSource
 from harness.measure.plan import MeasurementPlan
 
 
@@ -22,10 +22,19 @@ def notes(plan: MeasurementPlan, identities: Mapping[str, ImagesIdentity]) -> It
 
 
 def _different_shapes(plan: MeasurementPlan) -> Iterator[str]:
-    names = {source.images.shape: source.name for source in plan.sources if source.images is not None}
+    shapes_of = [(source, _shape(source)) for source in plan.sources]
+    names = {shape: source.name for source, shape in shapes_of if shape is not None}
     if len(names) > 1:
         shapes = "; ".join(f"{name} {'×'.join(map(str, shape))}" for shape, name in names.items())
         yield f"images of different shapes are compared, each resized on its own: {shapes}"
+
+
+def _shape(source: ImageSource) -> tuple[int, ...] | None:
+    """Return channels, height and width of the images of a source; None of statistics in a file that does not say it."""
+    if source.images is not None:
+        return source.images.shape
+    made_of = None if source.statistics is None else source.statistics.metadata
+    return None if made_of is None else made_of.shape
 
 
 def _same_images(plan: MeasurementPlan, identities: Mapping[str, ImagesIdentity]) -> Iterator[str]:

@@ -47,6 +47,21 @@ def test_different_shapes_are_named_with_one_source_of_each(notes_on, source, ma
     ]
 
 
+@pytest.mark.parametrize(
+    ("n", "size", "expected"),
+    [
+        (20, 16, ["images of different shapes are compared, each resized on its own: a 1×16×16; real 1×8×8"]),
+        (20, 8, []),
+        (None, 16, []),  # the file does not say the shape
+    ],
+)
+def test_the_shape_that_a_file_of_statistics_states_is_compared(
+    notes_on, make_source, make_statistics, random_images, n, size, expected
+):
+    samples, real = make_source("a", random_images(0, size=size)), make_source("real", statistics=make_statistics(n=n))
+    assert notes_on([samples], real) == expected
+
+
 def test_sets_that_are_compared_with_themselves_are_named(notes_on, source):
     same = {"pixels": "same"}
     assert notes_on([source("a")], source("real"), a=same, real=same) == ["a holds the same images as real"]
