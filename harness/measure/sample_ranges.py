@@ -45,8 +45,8 @@ class SampleRange:
             image = finite[rows[0]]
             raise UserError(
                 f"{self.name}: image {first + int(rows[0])} has values outside of [-1, 1]: {image.min():.4g} to "
-                f"{image.max():.4g}; map [0, 1] by 2 * x - 1, or [0, 255] by x / 127.5 - 1. If they are samples of a model, clamp "
-                "them to [-1, 1]"
+                f"{image.max():.4g}; map [0, 1] by 2 * x - 1, or [0, 255] by x / 127.5 - 1. If they are samples of a model, "
+                "clamp them to [-1, 1]"
             )
         self.lowest, self.highest = min(self.lowest, float(finite.min())), max(self.highest, float(finite.max()))
         return x

@@ -97,3 +97,54 @@ def test_draws_that_may_share_images_are_named(notes_on, source, draw, is_noted)
 def test_draws_of_different_datasets_share_nothing(notes_on, source):
     found = notes_on([source("a")], source("b"), a=draw_of("digits", 0), b=draw_of("mnist", 5))
     assert found == []
+
+
+def of(dataset, draw, fingerprint=None, /, **settings):
+    """The identity of a draw, with a fingerprint that is its own unless it is given."""
+    identity = {"name": dataset, "version": "1/1", "settings": settings}
+    return {"dataset": identity, "fingerprint": fingerprint or f"{dataset} {settings}", "draw": draw}
+
+
+SHARED = "other and first are the same draw of datasets that share examples: images are compared with themselves, or with images "
+
+
+@pytest.mark.parametrize(
+    ("other", "first", "advice"),
+    [
+        (of("corrupted", 0, dataset="digits", blur=1.0), of("digits", 0), "take @1 for one of the two"),
+        (of("digits", 3), of("corrupted", 3, dataset="digits", blur=1.0), "take @2 for one of the two"),
+        (of("corrupted", 0, dataset="digits", blur=1.0), of("corrupted", 0, dataset="digits"), "take @1 for one of the two"),
+        (of("digits", 0, selection=448), of("digits", 0), "take @1 for one of the two"),
+        (of("digits", "train", selection=448), of("digits", "train"), "take @0 for one of the two"),
+        (of("noisy", 0, "same"), of("noisier", 0, "same"), "take @1 for one of the two"),
+    ],
+)
+def test_the_same_draw_of_datasets_that_share_examples_is_named(notes_on, source, other, first, advice):
+    found = notes_on([source("other")], source("first"), other=other, first=first)
+    assert found == [f"{SHARED}made of them; {advice}"]
+
+
+@pytest.mark.parametrize(
+    ("other", "first"),
+    [
+        (of("corrupted", 1, dataset="digits", blur=1.0), of("digits", 0)),
+        (of("corrupted", 0, dataset="mnist"), of("corrupted", 0, dataset="digits")),
+        (of("mnist", 0), of("digits", 0)),
+        (of("images", 0, store="cats"), of("images", 0, store="dogs")),
+        ({"pixels": "a"}, of("digits", 0)),
+        ({"generated": "a"}, {"generated": "b"}),
+    ],
+)
+def test_other_draws_and_other_data_are_not(notes_on, source, other, first):
+    assert notes_on([source("other")], source("first"), other=other, first=first) == []
+
+
+def test_other_draws_of_datasets_that_share_examples_may_share_images(notes_on, source):
+    corrupted = of("corrupted", 2, dataset="digits", blur=1.0)
+    assert notes_on([source("other")], source("first"), other=corrupted, first=of("digits", 0)) == [
+        "other and first may share images: only draws 2k and 2k + 1 share none"
+    ]
+
+
+def test_repetitions_may_be_draws_of_one_dataset(notes_on, source):
+    assert notes_on([source("a"), source("b")], a=of("digits", 0), b=of("digits", 0, selection=448)) == []
