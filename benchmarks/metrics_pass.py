@@ -74,7 +74,7 @@ class RandomInception:
         self.network.Mixed_6d.register_forward_hook(self._keep)
 
     def _keep(self, module: torch.nn.Module, inputs: object, output: Tensor) -> None:
-        self.spatial = output[:, :7].flatten(1)
+        self.spatial = output[:, :7].permute(0, 2, 3, 1).flatten(1)
 
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
         """Return the outputs for grey or colour images (B, C, H, W), bytes."""

@@ -168,13 +168,13 @@ class Dataset(Component):
 
     Args:
         spec: target of a function `(config)`, without torch, that returns the DataSpec without reading data, for checks before
-            any work. Empty where only the data tell.
+            any work; None where only the data tell. Empty: always so.
         stratified: function `(config)`, without torch, that returns in a few words how draws are more alike than independent ones
             of the same distribution; "" where they are independent, or chosen from a fixed set without regard to what they are.
             The page then says that no model reaches the floor. None: never.
         held_out: function `(config)`, without torch, that returns the number of held-out examples that all draws are taken from,
-            and 0 where each draw has examples of its own. Tests against the floor take it where a record does not say it, as
-            those of older versions do not. None: only the data tell.
+            and 0 where each draw has examples of its own; None where only the data tell. Tests against the floor take it where
+            a record does not say it, as those of older versions do not. None: only the data tell.
         made_up: function `(config)`, without torch, that returns whether the examples are made up, in the place of files that a
             smoke run does without. A board may not ask for such examples; `smoke` does, and pages and the terminal say so.
             None: never.
@@ -186,7 +186,7 @@ class Dataset(Component):
     _: KW_ONLY
     spec: str = ""
     stratified: Callable[[Config], str] | None = None
-    held_out: Callable[[Config], int] | None = None
+    held_out: Callable[[Config], int | None] | None = None
     made_up: Callable[[Config], bool] | None = None
     archives: Mapping[str, str] = field(default_factory=dict)
 
@@ -216,7 +216,7 @@ class Dataset(Component):
         """Call `spec`. Returns: None where only the data tell."""
         if not self.spec:
             return None
-        return Target[Callable[[Config], DataSpec]](self.spec).load(where=self._field("spec"))(config)
+        return Target[Callable[[Config], DataSpec | None]](self.spec).load(where=self._field("spec"))(config)
 
 
 FEATURE_NEEDS: Mapping[str, str] = {
@@ -295,7 +295,8 @@ class Extractor(Component):
 
     Args:
         outputs: dimension of each output by name, equal to `outputs` of the built object. Boards are checked with it before the
-            extractor is built. `features` is always present; `logits` (of classes) and `spatial` (of positions) are optional.
+            extractor is built. `features` is always present; `logits` (of classes) and `spatial` (of positions) are optional. The
+            contract of `harness.interfaces.FeatureExtractor` says in which order the numbers of `spatial` are.
     """
 
     kind = "extractor"

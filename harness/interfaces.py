@@ -125,6 +125,18 @@ class SelectionSource(DataSource, Protocol):
 
 
 @runtime_checkable
+class CountedSource(DataSource, Protocol):
+    """A dataset whose draws are from fixed held-out examples, and whose `largest_evaluation` does not tell how many these are.
+
+    Of every other dataset the number is twice `largest_evaluation`, since draws 2k and 2k + 1 are halves.
+    """
+
+    def held_out_examples(self) -> int | None:
+        """Return the number of held-out examples that all draws are taken from; None where each draw has its own."""
+        ...
+
+
+@runtime_checkable
 class SampleFunction(Protocol):
     """A sampler: draws one sample for each stream, and uses no other randomness."""
 
@@ -226,7 +238,13 @@ class FeatureExtractor(Protocol):
     weights_sha256: str
     """The hash of all weights and fixed constants, 64 hex digits, which stands in the record."""
     outputs: Mapping[str, int]
-    """The dimension D of each output by name: `features`; `logits` of classes and `spatial`, where the extractor has them."""
+    """The dimension D of each output by name: `features`; `logits` of classes and `spatial`, where the extractor has them.
+
+    A distance to statistics in a file compares number with number. So an extractor whose network others publish statistics of
+    gives its numbers in their order. That of ADM's files (`mu_s`, `sigma_s`) is row, column, channel: maps (B, C, H, W) become
+    `maps.permute(0, 2, 3, 1).flatten(1)`. Elsewhere the order of `spatial` is the extractor's own, and never changes within a
+    version.
+    """
 
     @property
     def images_on_cpu(self) -> int | None:

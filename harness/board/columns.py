@@ -54,6 +54,7 @@ class Column:
             metric=self.metric.identity,
             against=self.config.against,
             draws=self.draws,
+            **self.training_identity,
             **self.extractor_identity,
             **self.reference_identity,
         )
@@ -70,6 +71,14 @@ class Column:
     def reference_identity(self) -> dict[str, object]:
         """The published reference as keys hold it; empty where there is none."""
         return {} if self.reference is None else {"reference": self.reference.identity}
+
+    @property
+    def training_identity(self) -> dict[str, object]:
+        """Which training images the metric sees, as keys hold it; empty where it sees none, all, or the first examples.
+
+        Earlier versions took the first ones for metrics on features too. Only these metrics compare with images.
+        """
+        return {"training_images": "spread"} if self.config.against == "train" and self.extractor is not None else {}
 
     @property
     def components(self) -> tuple[Resolved[Component], ...]:
@@ -202,6 +211,7 @@ class Floor:
             against=self.column.config.against,
             samples=self.samples,
             pairs=self.pairs,
+            **self.column.training_identity,
             **self.column.extractor_identity,
             **self.column.reference_identity,
         )

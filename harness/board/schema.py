@@ -201,9 +201,10 @@ class MetricConfig(Config):
     )
     against: Literal["evaluation", "train", "train-all", "selection"] = Field(
         "evaluation",
-        description="real examples to compare with: fresh draws; `train`, the first `samples` training examples; `train-all`, "
-        "the whole training set, as papers have FID, for metrics on features; or `selection`, those of the curve, "
-        "for a board that searches settings and is to leave the evaluation's examples unseen",
+        description="real examples to compare with: fresh draws; `train`, `samples` training examples: for metrics on features a "
+        "choice over the whole set, for others the first ones; `train-all`, the whole training set, as papers have FID, for "
+        "metrics on features; or `selection`, those of the curve, for a board that searches settings and is to leave the "
+        "evaluation's examples unseen",
     )
     reference: str | None = Field(
         None,

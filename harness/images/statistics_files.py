@@ -30,7 +30,8 @@ LARGEST_PICKLE = 2**31
 ASYMMETRY = 1e-5
 """The largest asymmetry of a covariance, relative to its largest entry. Rounding to float32 causes less."""
 _NAMES = {"moments": ("mu", "sigma"), "spatial": ("mu_s", "sigma_s")}
-"""The names of the arrays of mean and covariance in a file, for each need (`harness.components.FEATURE_NEEDS`)."""
+"""The names of the arrays of mean and covariance in a file, for each need (`harness.components.FEATURE_NEEDS`). The numbers of
+`mu_s` are in the order of ADM's files, for an extractor of ADM's network: row, column, channel."""
 
 
 class Metadata(Part):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from harness.measure.image_source import ImagesIdentity
+from harness.measure.image_source import ImagesIdentity, ImageSource
 from harness.measure.plan import MeasurementPlan
+from harness.measure.shared_examples import may_share
 
 
 def notes(plan: MeasurementPlan, identities: Mapping[str, ImagesIdentity]) -> Iterator[str]:
@@ -19,13 +20,23 @@ def notes(plan: MeasurementPlan, identities: Mapping[str, ImagesIdentity]) -> It
     yield from _different_shapes(plan)
     yield from _same_images(plan, identities)
     yield from _overlapping_draws(plan, identities)
+    yield from _same_draws(plan, identities)
 
 
 def _different_shapes(plan: MeasurementPlan) -> Iterator[str]:
-    names = {source.images.shape: source.name for source in plan.sources if source.images is not None}
+    shapes_of = [(source, _shape(source)) for source in plan.sources]
+    names = {shape: source.name for source, shape in shapes_of if shape is not None}
     if len(names) > 1:
         shapes = "; ".join(f"{name} {'×'.join(map(str, shape))}" for shape, name in names.items())
         yield f"images of different shapes are compared, each resized on its own: {shapes}"
+
+
+def _shape(source: ImageSource) -> tuple[int, ...] | None:
+    """Return channels, height and width of the images of a source; None of statistics in a file that does not say it."""
+    if source.images is not None:
+        return source.images.shape
+    made_of = None if source.statistics is None else source.statistics.metadata
+    return None if made_of is None else made_of.shape
 
 
 def _same_images(plan: MeasurementPlan, identities: Mapping[str, ImagesIdentity]) -> Iterator[str]:
@@ -49,8 +60,28 @@ def _overlapping_draws(plan: MeasurementPlan, identities: Mapping[str, ImagesIde
     reference = identities[plan.reference.name]
     for source in plan.samples:
         identity = identities[source.name]
-        if identity.get("fingerprint") is None or identity.get("fingerprint") != reference.get("fingerprint"):
+        if not may_share(identity, reference):
             continue
         draw, reference_draw = identity.get("draw"), reference.get("draw")
         if isinstance(draw, int) and isinstance(reference_draw, int) and reference_draw not in (draw, draw ^ 1):
             yield f"{source.name} and {plan.reference.name} may share images: only draws 2k and 2k + 1 share none"
+
+
+def _same_draws(plan: MeasurementPlan, identities: Mapping[str, ImagesIdentity]) -> Iterator[str]:
+    """Name sets that are the same draw as the reference, of a dataset that has examples of the reference's under other settings.
+
+    Such a dataset makes its images of the other one's, as with blur, or is the same one, of which it keeps some examples apart.
+    """
+    if plan.reference is None:
+        return
+    reference = identities[plan.reference.name]
+    for source in plan.samples:
+        identity = identities[source.name]
+        draw = identity.get("draw")
+        if draw is None or draw != reference.get("draw") or identity == reference or not may_share(identity, reference):
+            continue
+        other = "@0 for one of the two" if draw == "train" else f"@{int(str(draw)) ^ 1} for one of the two"
+        yield (
+            f"{source.name} and {plan.reference.name} are the same draw of datasets that share examples: images are compared "
+            f"with themselves, or with images made of them; take {other}"
+        )

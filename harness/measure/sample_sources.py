@@ -9,6 +9,7 @@ from harness.errors import UserError
 from harness.images.decode import LARGEST_PIXELS
 from harness.images.sets import ImageSet
 from harness.measure.image_source import ImageSource, identified_as, identified_by_pixels
+from harness.measure.sample_ranges import SampleRange
 from harness.stages.example_sets import SAMPLES, draw_rows, stored_images
 from harness.store import outputs
 from harness.store.manifests import MANIFEST
@@ -62,16 +63,26 @@ def sample_set_of_record(path: Path) -> Path:
 def draws_in_file(path: Path) -> list[ImageSource]:
     """Return each draw in a .safetensors file: the tensors x.0, x.1, … of images in [-1, 1].
 
+    A model's samples may leave that range a little. Reading an image of another range raises UserError, unless the file is where
+    `harness run` wrote it.
     Raises: UserError when the file has no such tensors, or they are no images.
     """
     names = tensor_file.shapes(path, where=str(path))
     draws = sorted(int(found[1]) for name in names if (found := _DRAW.fullmatch(name)))
     if not draws:
         raise UserError(f"{path}: no sample set: it has no tensors x.0, x.1, …")
-    sets = {draw: _checked_images(stored_images(path, draw), str(path)) for draw in draws}
-    return [
-        ImageSource(f"{path}, draw {draw}", "sample set", images, identified_by_pixels(images)) for draw, images in sets.items()
-    ]
+    return [_draw_in_file(path, draw) for draw in draws]
+
+
+def _draw_in_file(path: Path, draw: int) -> ImageSource:
+    images, name = _checked_images(stored_images(path, draw), str(path)), f"{path}, draw {draw}"
+    if path.name == SAMPLES and is_stage_output(path.parent):
+        return ImageSource(name, "sample set", images, identified_by_pixels(images))
+    rows, values = draw_rows(path, draw), SampleRange(name)
+    checked = ImageSet.of_parts(
+        images.name, images.n, images.shape, lambda start, stop: values.checked(rows.read(start, stop), start)
+    )
+    return ImageSource(name, "sample set", checked, identified_by_pixels(checked), notes_of_images=values.notes)
 
 
 def _checked_images(images: ImageSet, name: str) -> ImageSet:

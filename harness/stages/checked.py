@@ -12,7 +12,7 @@ from harness.board.components import Resolved
 from harness.components import Dataset
 from harness.indexed import IndexedExamples, IndexedSource
 from harness.indexed_sets import InMemory
-from harness.interfaces import Batch, DataSource, DataSpec, SelectionSource
+from harness.interfaces import Batch, CountedSource, DataSource, DataSpec, SelectionSource
 from harness.stages.checked_sets import checked_set, root_mean_square
 from harness.stages.example_faults import DataFault, check_batch
 from harness.training.config import DataPlace
@@ -48,6 +48,15 @@ class CheckedSource(DataSource):
     def largest_evaluation(self) -> int | None:
         """The largest n that `evaluation` can give; None for a dataset that draws without end."""
         return self._source.largest_evaluation
+
+    def held_out_examples(self) -> int | None:
+        """Return the number of held-out examples that all draws are taken from; None where each draw has its own.
+
+        Two of the largest draws share none, unless the dataset counts its examples itself.
+        """
+        if isinstance(self._source, CountedSource):
+            return self._source.held_out_examples()
+        return None if self.largest_evaluation is None else 2 * self.largest_evaluation
 
     def train(self) -> Batch:
         """Return all training examples as one tensor."""

@@ -20,6 +20,7 @@ from harness.interfaces import Batch
 from harness.stages import sources
 from harness.stages.checked import CheckedSource
 from harness.store.records import SourceFacts
+from harness.streams import stream
 from harness.weights.tensor_rows import TensorRows, tensors
 
 SAMPLES = "samples.safetensors"
@@ -28,6 +29,20 @@ metric compares the samples themselves, and in files of older versions. Other sa
 
 _FLOATS = ("F16", "BF16", "F32", "F64")
 """The types of samples as they were drawn, by their names in the header of a safetensors file."""
+
+
+SPREAD = "spread"
+"""Stands in keys and identities of a part of the training images, where earlier versions took the first ones."""
+
+
+def spread_rows(n: int, total: int) -> Tensor:
+    """Return the numbers of n training examples out of `total`, or of all where there are fewer, in the order of the set.
+
+    Sets are often sorted by class, so that their first examples are of a few classes. The numbers are the first n of one
+    permutation: a larger choice has those of a smaller one, and the choice of all is the set itself.
+    """
+    chosen = torch.randperm(total, generator=stream(0, "training images of a comparison"))[:n]
+    return chosen.sort().values
 
 
 class IdentifiedImages(NamedTuple):
@@ -62,7 +77,7 @@ class RealExamples:
     """Real examples of a dataset.
 
     Args:
-        draw: number of the draw; None for the first n training examples.
+        draw: number of the draw; None for n training examples: as images those of `spread_rows`, as points the first ones.
         n: how many.
         is_selection: whether the draw is of the examples that the curve compares with.
     """
@@ -75,15 +90,16 @@ class RealExamples:
     def points(self) -> Batch:
         """Return the examples, on the CPU."""
         if self.draw is None:
-            return whole(self._set)
+            training = self.source.training_set
+            return whole(ChosenRows(training, torch.arange(min(self.n, len(training)))))
         return (self.source.selection if self.is_selection else self.source.evaluation)(self.draw, self.n)
 
     @property
     def _set(self) -> IndexedExamples:
-        """The examples, to be read row by row."""
+        """The examples of `images`, to be read row by row."""
         if self.draw is None:
             training = self.source.training_set
-            return ChosenRows(training, torch.arange(min(self.n, len(training))))
+            return ChosenRows(training, spread_rows(self.n, len(training)))
         return (self.source.selection_set if self.is_selection else self.source.evaluation_set)(self.draw, self.n)
 
     def images(self) -> IdentifiedImages:
@@ -97,6 +113,8 @@ class RealExamples:
             "fingerprint": self.source.fingerprint,
             "draw": "train" if self.draw is None else self.draw,
         }
+        if self.draw is None and n < len(self.source.training_set):
+            identity["rows"] = SPREAD
         images = ImageSet.of_parts(
             f"{self.source.name}, {which}",
             n,

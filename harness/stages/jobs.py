@@ -177,16 +177,11 @@ def _make_floor(board: str, floor: Floor, context: Context, is_smoke: bool) -> J
                 reference=next(iter(_references([floor.column]).values()), None),
                 sources=floored.sources,
                 dataset_fingerprint=context.dataset(floor.dataset).fingerprint,
-                held_out=_held_out(context.dataset(floor.dataset)),
+                held_out=context.dataset(floor.dataset).held_out_examples(),
             ),
             path,
         )
     return FINISHED
-
-
-def _held_out(source: CheckedSource) -> int | None:
-    """Return the number of held-out examples that draws are taken from: two of the largest draws share none."""
-    return None if source.largest_evaluation is None else 2 * source.largest_evaluation
 
 
 def _make_cell(cell: Cell, context: Context) -> JobResult:

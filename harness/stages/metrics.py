@@ -170,6 +170,8 @@ def _real_identity(column: Column, draw: int) -> object:
         return PublishedStatistics(column.reference).identity
     if column.compares_with_selection:
         return [column.config.against, draw]
+    if column.training_identity:
+        return [column.config.against, *column.training_identity.values()]
     return column.config.against if column.compares_with_training else draw
 
 

@@ -32,6 +32,24 @@ class CorruptedConfig(Config):
     )
 
 
+def _stratified(config: Config) -> str:
+    from harness_corrupted import files
+
+    return files.stratified(config)
+
+
+def _held_out(config: Config) -> int | None:
+    from harness_corrupted import files
+
+    return files.held_out(config)
+
+
+def _is_made_up(config: Config) -> bool:
+    from harness_corrupted import files
+
+    return files.is_made_up(config)
+
+
 @hookimpl
 def harness_datasets() -> list[Dataset]:
     """Provide the dataset, one component for all faults."""
@@ -41,6 +59,10 @@ def harness_datasets() -> list[Dataset]:
             config=CorruptedConfig,
             build="harness_corrupted.images:Corrupted",
             check_ready="harness_corrupted.files:check",
+            spec="harness_corrupted.files:spec",
+            stratified=_stratified,
+            held_out=_held_out,
+            made_up=_is_made_up,
             summary="another dataset's images, blurred, noisy, without some classes, or with swapped labels",
         )
     ]

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from harness.components import Dataset
 from harness.config import Config
 from harness.errors import UserError
+from harness.interfaces import DataSpec
 from harness.plugins import registry
 from harness_corrupted import CorruptedConfig
 
@@ -32,6 +33,42 @@ def settings(config: CorruptedConfig) -> Config:
         return inner.model_validate({"selection": config.selection})
     except ValidationError as error:
         raise UserError(f"{where} cannot keep so many images: {error.errors()[0]['msg']}") from None
+
+
+def spec(config: Config) -> DataSpec | None:
+    """Return what the named dataset says of its images without reading them; None where only the data tell."""
+    inner = _inner(config)
+    return None if inner is None else inner[0].known_spec(inner[1])
+
+
+def stratified(config: Config) -> str:
+    """Return how draws of the named dataset are more alike than independent ones; "" where they are not."""
+    inner = _inner(config)
+    return "" if inner is None else inner[0].stratification(inner[1])
+
+
+def held_out(config: Config) -> int | None:
+    """Return how many images the draws are taken from; None with dropped classes, of which only the data tell the number."""
+    inner = _inner(config)
+    if inner is None:
+        return None
+    known = inner[0].known_held_out(inner[1])
+    return None if known and cast(CorruptedConfig, config).dropped_classes else known
+
+
+def is_made_up(config: Config) -> bool:
+    """Return whether the named dataset makes its images up."""
+    inner = _inner(config)
+    return inner is not None and inner[0].is_made_up(inner[1])
+
+
+def _inner(config: Config) -> tuple[Dataset, Config] | None:
+    """Return the named dataset and its settings; None where there is no such dataset, of which `check` tells."""
+    corrupted = cast(CorruptedConfig, config)
+    try:
+        return component(corrupted), settings(corrupted)
+    except UserError:
+        return None
 
 
 def check(config: Config) -> None:

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from harness.errors import UserError
-from harness.interfaces import Batch, SelectionSource
+from harness.interfaces import Batch, CountedSource, SelectionSource
 from harness.streams import stream
 from harness_corrupted import CorruptedConfig
 from harness_corrupted.files import component, settings
 
 
-class Corrupted(SelectionSource):
+class Corrupted(SelectionSource, CountedSource):
     """The images of the named dataset, with faults in this order: dropped classes, swapped labels, blur, noise.
 
     Raises: UserError when the dataset holds no images, or too few classes for the faults.
@@ -45,6 +45,17 @@ class Corrupted(SelectionSource):
     def largest_evaluation(self) -> int | None:
         """The dataset's own largest number; None with dropped classes, which leave each draw a number of its own."""
         return None if self.config.dropped_classes else self._source.largest_evaluation
+
+    def held_out_examples(self) -> int | None:
+        """Return how many held-out images of classes that are not dropped the dataset has; None where it draws without end."""
+        if isinstance(self._source, CountedSource) and not self.config.dropped_classes:
+            return self._source.held_out_examples()
+        if (half := self._source.largest_evaluation) is None:
+            return None
+        if not self.config.dropped_classes:
+            return 2 * half
+        # Draws 0 and 1 are halves of what is held out: of their largest sets every image is in one.
+        return sum(len(self._without_dropped(self._source.evaluation(draw, half))) for draw in (0, 1))
 
     @property
     def largest_selection(self) -> int | None:

@@ -20,6 +20,7 @@ def harness_extractors() -> list[Extractor]:
             files="harness_inception.files:needed_inception",
             summary="Inception of FID, as torch-fidelity has it: TensorFlow 1's bilinear resizing inside",
             is_default=True,
+            version="2",  # spatial features in ADM's order
             outputs={"features": 2048, "logits": 1008, "spatial": 7 * 17 * 17},
         ),
         Extractor(

@@ -16,7 +16,7 @@ from harness_inception import files
 
 SPATIAL_CHANNELS = 7
 """Channels of 17 × 17 in the spatial features: sFID takes the first seven of `mixed_6/conv`, 2,023 numbers, about as many as the
-pooled features. torch-fidelity calls that layer Mixed_6d.branch1x1.
+pooled features. torch-fidelity calls that layer Mixed_6d.branch1x1. Their order is that of ADM's files: row, column, channel.
 Source: Nash et al. 2021, and the evaluation code of Dhariwal & Nichol 2021."""
 
 
@@ -60,7 +60,7 @@ class Inception(torch.nn.Module):
         spatial: list[Tensor] = []
 
         def keep(module: object, inputs: object, output: Tensor) -> None:  # noqa: ARG001 - torch's signature
-            spatial.append(output[:, :SPATIAL_CHANNELS].flatten(1))
+            spatial.append(output[:, :SPATIAL_CHANNELS].permute(0, 2, 3, 1).flatten(1))
 
         handle = self.network.Mixed_6d.branch1x1.register_forward_hook(keep)
         try:

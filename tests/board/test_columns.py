@@ -86,6 +86,19 @@ def test_what_is_measured_changes_the_digest(change):
     assert column(**change).key_digest != column().key_digest
 
 
+def test_a_part_of_the_training_images_is_another_than_that_of_earlier_versions():
+    """They took the first images. The examples of other metrics, and whole training sets, are the same as then."""
+    first = {"against": "train", "draws": 3}
+    assert column(against="train").key_digest != digest(metric=identity("fid"), extractor=identity("inception"), **first)
+    assert column(extractor=None, against="train").key_digest == digest(metric=identity("fid"), **first)
+    assert column(against="train-all").key_digest == digest(
+        metric=identity("fid"), extractor=identity("inception"), against="train-all", draws=3
+    )
+    of_floor = {"stage": "floor", "dataset": identity("ring"), "metric": identity("fid"), "samples": 100, "pairs": 10}
+    assert floor(against="train").key != digest(**of_floor, against="train", extractor=identity("inception"))
+    assert floor(against="train-all").key == digest(**of_floor, against="train-all", extractor=identity("inception"))
+
+
 def test_a_column_says_what_the_board_and_the_metric_say_of_it():
     plain = column()
     assert (plain.higher_is_better, plain.unit, plain.ranks, plain.shown_in, plain.digits) == (False, "px", True, 1.0, 2)

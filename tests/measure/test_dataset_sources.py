@@ -9,6 +9,7 @@ from harness.images.quantise import to_uint8
 from harness.measure.dataset_sources import DatasetRequest, dataset_source, parse_dataset
 from harness.measure.reading_options import IMAGES, ReadingOptions
 from harness.plugins import registry
+from harness.stages.example_sets import spread_rows
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def directly(draw, n):
     """Images of the digits as bytes, without the harness between; draw None stands for the training data."""
     component = registry().get(Dataset, "digits", where="test")
     data = component.create(component.config())
-    return to_uint8(data.train().x[:n] if draw is None else data.evaluation(draw, n).x)
+    return to_uint8(data.train().x[spread_rows(n, 901)] if draw is None else data.evaluation(draw, n).x)
 
 
 @pytest.mark.parametrize(("split", "draw"), [("@0", 0), ("@3", 3), ("@train", None)])

@@ -47,6 +47,21 @@ def test_different_shapes_are_named_with_one_source_of_each(notes_on, source, ma
     ]
 
 
+@pytest.mark.parametrize(
+    ("n", "size", "expected"),
+    [
+        (20, 16, ["images of different shapes are compared, each resized on its own: a 1×16×16; real 1×8×8"]),
+        (20, 8, []),
+        (None, 16, []),  # the file does not say the shape
+    ],
+)
+def test_the_shape_that_a_file_of_statistics_states_is_compared(
+    notes_on, make_source, make_statistics, random_images, n, size, expected
+):
+    samples, real = make_source("a", random_images(0, size=size)), make_source("real", statistics=make_statistics(n=n))
+    assert notes_on([samples], real) == expected
+
+
 def test_sets_that_are_compared_with_themselves_are_named(notes_on, source):
     same = {"pixels": "same"}
     assert notes_on([source("a")], source("real"), a=same, real=same) == ["a holds the same images as real"]
@@ -82,3 +97,54 @@ def test_draws_that_may_share_images_are_named(notes_on, source, draw, is_noted)
 def test_draws_of_different_datasets_share_nothing(notes_on, source):
     found = notes_on([source("a")], source("b"), a=draw_of("digits", 0), b=draw_of("mnist", 5))
     assert found == []
+
+
+def of(dataset, draw, fingerprint=None, /, **settings):
+    """The identity of a draw, with a fingerprint that is its own unless it is given."""
+    identity = {"name": dataset, "version": "1/1", "settings": settings}
+    return {"dataset": identity, "fingerprint": fingerprint or f"{dataset} {settings}", "draw": draw}
+
+
+SHARED = "other and first are the same draw of datasets that share examples: images are compared with themselves, or with images "
+
+
+@pytest.mark.parametrize(
+    ("other", "first", "advice"),
+    [
+        (of("corrupted", 0, dataset="digits", blur=1.0), of("digits", 0), "take @1 for one of the two"),
+        (of("digits", 3), of("corrupted", 3, dataset="digits", blur=1.0), "take @2 for one of the two"),
+        (of("corrupted", 0, dataset="digits", blur=1.0), of("corrupted", 0, dataset="digits"), "take @1 for one of the two"),
+        (of("digits", 0, selection=448), of("digits", 0), "take @1 for one of the two"),
+        (of("digits", "train", selection=448), of("digits", "train"), "take @0 for one of the two"),
+        (of("noisy", 0, "same"), of("noisier", 0, "same"), "take @1 for one of the two"),
+    ],
+)
+def test_the_same_draw_of_datasets_that_share_examples_is_named(notes_on, source, other, first, advice):
+    found = notes_on([source("other")], source("first"), other=other, first=first)
+    assert found == [f"{SHARED}made of them; {advice}"]
+
+
+@pytest.mark.parametrize(
+    ("other", "first"),
+    [
+        (of("corrupted", 1, dataset="digits", blur=1.0), of("digits", 0)),
+        (of("corrupted", 0, dataset="mnist"), of("corrupted", 0, dataset="digits")),
+        (of("mnist", 0), of("digits", 0)),
+        (of("images", 0, store="cats"), of("images", 0, store="dogs")),
+        ({"pixels": "a"}, of("digits", 0)),
+        ({"generated": "a"}, {"generated": "b"}),
+    ],
+)
+def test_other_draws_and_other_data_are_not(notes_on, source, other, first):
+    assert notes_on([source("other")], source("first"), other=other, first=first) == []
+
+
+def test_other_draws_of_datasets_that_share_examples_may_share_images(notes_on, source):
+    corrupted = of("corrupted", 2, dataset="digits", blur=1.0)
+    assert notes_on([source("other")], source("first"), other=corrupted, first=of("digits", 0)) == [
+        "other and first may share images: only draws 2k and 2k + 1 share none"
+    ]
+
+
+def test_repetitions_may_be_draws_of_one_dataset(notes_on, source):
+    assert notes_on([source("a"), source("b")], a=of("digits", 0), b=of("digits", 0, selection=448)) == []

@@ -1,6 +1,7 @@
 """Sample sets as sources: by the folder that `harness run` wrote, by the record of a cell, and by a file alone."""
 
 import json
+import math
 import os
 import tempfile
 from pathlib import Path
@@ -11,6 +12,7 @@ from board_fixtures import fake_record
 from safetensors.torch import save_file
 
 from harness import UserError
+from harness.errors import Diverged
 from harness.measure.sample_sources import draws_in_file, is_stage_output, sample_set_of_record, stored_draws
 from harness.store import outputs
 from harness.store.manifests import MANIFEST
@@ -150,3 +152,53 @@ def test_a_pipe_is_no_sample_set(tmp_path):
     os.mkfifo(tmp_path / "x.safetensors")
     with pytest.raises(UserError, match="a pipe or a device stands where a file must be"):
         draws_in_file(tmp_path / "x.safetensors")
+
+
+def read(path):
+    """Reads all images of the only draw; returns its notes."""
+    (source,) = draws_in_file(path)
+    source.identify(lambda _: None)
+    return list(source.notes_of_images())
+
+
+@pytest.mark.parametrize("scaled", [lambda x: (x + 1) * 127.5, lambda x: x * 1.6, lambda x: x.double() * 20])
+def test_floats_of_another_range_are_refused_and_not_clamped(tmp_path, scaled):
+    path, images = tmp_path / "x.safetensors", torch.zeros(9, 1, 4, 4)
+    images[7] = torch.linspace(-1, 1, 16).view(1, 4, 4)
+    save_file({"x.0": torch.cat([images[:7] * 0, scaled(images[7:])])}, path)
+    with pytest.raises(UserError, match=rf"{path}, draw 0: image 7 has values outside of \[-1, 1\]: .* map \[0, 1\] by 2"):
+        read(path)
+
+
+def test_values_that_are_not_finite_are_told_as_such(tmp_path):
+    save_file({"x.0": torch.tensor([0.5, -0.5, math.inf, math.nan]).view(1, 1, 2, 2)}, tmp_path / "x.safetensors")
+    with pytest.raises(Diverged, match="not finite"):
+        read(tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("values", "notes"),
+    [
+        ([-1.0, 1.0001], []),
+        ([-0.2, 0.3], []),
+        ([0.0, 1.0], ["no value is below 0. Samples are taken as [-1, 1]; if these are in [0, 1], map them by 2 * x - 1"]),
+        ([-1.0, 1.4], ["values from -1 to 1.4 are clamped to [-1, 1]"]),
+        ([-1.25, 0.0], ["values from -1.25 to 0 are clamped to [-1, 1]"]),
+    ],
+)
+def test_what_a_model_overshoots_by_is_clamped_and_remarked_on(tmp_path, values, notes):
+    path = tmp_path / "x.safetensors"
+    save_file({"x.0": torch.linspace(*values, 16).view(1, 1, 4, 4)}, path)
+    assert read(path) == [f"{path}, draw 0: {note}" for note in notes]
+
+
+def test_bytes_have_no_range_to_remark_on(tmp_path):
+    save_file({"x.0": torch.full((3, 1, 4, 4), 200, dtype=torch.uint8)}, tmp_path / "x.safetensors")
+    assert read(tmp_path / "x.safetensors") == []
+
+
+def test_samples_that_the_harness_wrote_are_taken_whatever_their_range(stored):
+    folder = stored({"x.0": torch.full((3, 1, 4, 4), 7.0)}, draws_sha256=["h0"])
+    assert read(folder / "samples.safetensors") == []
+    (source,) = stored_draws(folder)
+    assert all((batch == 255).all() for batch in source.images.batches(2))

@@ -1,13 +1,17 @@
 """Known faults: as strong as asked for, the same everywhere, and nothing else changes."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from harness import UserError
+from harness.board.components import Resolved
 from harness.components import Dataset
 from harness.plugins import registry
+from harness.stages.checked import CheckedSource
 from harness.testing import datasets
-from harness_corrupted import CorruptedConfig
+from harness_corrupted import CorruptedConfig, files
 from harness_corrupted.files import check
 from harness_corrupted.images import Corrupted, blurred
 from harness_digits import DigitsConfig
@@ -100,6 +104,33 @@ def test_the_largest_evaluation_set_is_that_of_the_dataset_unless_classes_are_mi
     assert source.largest_evaluation == 448
     datasets.check_largest_evaluation(source)
     assert Corrupted(CorruptedConfig(dropped_classes=1)).largest_evaluation is None
+
+
+@pytest.mark.parametrize("dropped", [0, 1, 9])
+def test_its_draws_are_from_the_held_out_images_of_the_classes_that_are_kept(dropped):
+    held_out = torch.cat([digits(DigitsConfig()).evaluation(draw, 448).labels for draw in (0, 1)])
+    source = Corrupted(CorruptedConfig(dropped_classes=dropped))
+    assert source.held_out_examples() == int((held_out < 10 - dropped).sum())
+    resolved = Resolved(registry().get(Dataset, "corrupted", where="test"), source.config, "test", "1/1")
+    assert CheckedSource(resolved, source).held_out_examples() == source.held_out_examples()  # what a record says
+
+
+def test_the_component_says_of_the_data_what_that_of_the_dataset_says(monkeypatch):
+    own = registry().get(Dataset, "digits", where="test")
+    alike = replace(own, stratified=lambda config: f"a few of {config.selection}", made_up=lambda _: True)
+    monkeypatch.setattr(files, "component", lambda _: alike)
+    component, config = registry().get(Dataset, "corrupted", where="test"), CorruptedConfig(selection=448, blur=1.0)
+    assert component.known_spec(config) == own.known_spec(own.config())
+    assert component.stratification(config) == "a few of 448"
+    assert component.is_made_up(config)
+    assert (component.known_held_out(config), component.known_largest_draw(config)) == (448, 224)
+    assert component.known_held_out(CorruptedConfig(dropped_classes=1)) is None  # only the data tell
+
+
+def test_of_a_dataset_that_is_not_there_nothing_is_said_before_it_is_refused():
+    component, config = registry().get(Dataset, "corrupted", where="test"), CorruptedConfig(dataset="digit")
+    said = component.known_spec(config), component.stratification(config), component.known_held_out(config)
+    assert (*said, component.is_made_up(config)) == (None, "", None, False)
 
 
 def test_settings_are_part_of_the_fingerprint():

@@ -115,13 +115,15 @@ def test_inception_keeps_the_contract_and_gives_what_torch_fidelity_gives(fideli
     assert torch.equal(grey["features"], theirs(IMAGES[:1, :1].repeat(1, 3, 1, 1))[0])
 
 
-def test_the_spatial_features_are_the_first_seven_channels_of_that_branch(fidelity):
+def test_the_spatial_features_are_the_first_seven_channels_of_that_branch_in_the_order_of_adm(fidelity):
+    """ADM's evaluator is TensorFlow's: `spatial[..., :7]` of (n, h, w, c), reshaped to (n, -1)."""
     extractor = Inception(NoConfig()).eval()
     seen = []
     extractor.network.Mixed_6d.branch1x1.register_forward_hook(lambda *call: seen.append(call[2]))
     spatial = extractor(IMAGES[:1])["spatial"]
     assert seen[0].shape == (1, 192, 17, 17)
-    assert torch.equal(spatial.reshape(1, 7, 17, 17), seen[0][:, :7])
+    of_adm = seen[0].permute(0, 2, 3, 1).numpy()[..., :7].reshape(1, -1)
+    assert np.array_equal(spatial.numpy(), of_adm)
 
 
 def test_inception_clean_keeps_the_contract(clean):

@@ -6,7 +6,7 @@ from safetensors.torch import save_file
 from stage_parts import NOISE, Noise
 
 from harness.images.quantise import to_uint8
-from harness.stages.example_sets import SAMPLES, RealExamples, StoredSamples, stored_images
+from harness.stages.example_sets import SAMPLES, RealExamples, StoredSamples, spread_rows, stored_images
 
 
 @pytest.fixture
@@ -28,9 +28,28 @@ def pixels(images, size=3):
     return torch.cat(list(images.batches(size)))
 
 
-def test_real_examples_are_a_draw_or_the_first_of_the_training_data(noise):
+def test_real_points_are_a_draw_or_the_first_of_the_training_data(noise):
     assert torch.equal(RealExamples(noise, 4, 7).points().x, noise.evaluation(4, 7).x)
     assert torch.equal(RealExamples(noise, None, 7).points().x, noise.train().x[:7])
+
+
+@pytest.mark.parametrize("n", [10, 100])
+def test_training_images_are_spread_over_a_set_that_is_sorted_by_class(n):
+    classes = torch.arange(1000) // 100
+    counts = classes[spread_rows(n * 2, 1000)].bincount(minlength=10)
+    assert counts.sum() == n * 2
+    assert (counts > 0).sum() >= 8
+    assert counts.max() <= 0.35 * n * 2
+
+
+def test_training_images_are_the_first_of_one_permutation_in_the_order_of_the_set(noise):
+    few, more = spread_rows(7, 100).tolist(), spread_rows(40, 100).tolist()
+    assert few == sorted(few)
+    assert set(few) < set(more)
+    assert spread_rows(100, 100).tolist() == spread_rows(1000, 100).tolist() == list(range(100))
+    training = to_uint8(noise.train().x)
+    assert torch.equal(pixels(RealExamples(noise, None, 7).images().images), training[few])
+    assert torch.equal(pixels(RealExamples(noise, None, 100).images().images), training)
 
 
 def test_images_are_drawn_when_the_first_batch_is_read_and_once(noise):
@@ -46,7 +65,8 @@ def test_real_images_are_told_apart_by_dataset_and_draw(noise):
     assert "dataset noise" in {facts.component for facts in made_by}
     assert identity == {"dataset": NOISE.identity, "fingerprint": "noise-1", "draw": 4}
     images, identity, _ = RealExamples(noise, None, 7).images()
-    assert identity["draw"] == "train"
+    assert (identity["draw"], identity["rows"]) == ("train", "spread")  # versions that took the first ones said no rows
+    assert "rows" not in RealExamples(noise, None, 100).images().identity
     assert images.name == "noise, training images"
     assert RealExamples(noise, 4, 7).images().images.name == "noise, evaluation draw 4"
 

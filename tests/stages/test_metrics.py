@@ -17,7 +17,7 @@ from harness.images.quantise import to_uint8
 from harness.interfaces import Batch
 from harness.process import stop
 from harness.stages import draws, metrics, sample
-from harness.stages.example_sets import SAMPLES
+from harness.stages.example_sets import SAMPLES, spread_rows
 from harness.streams import stream
 from harness.weights import state_dicts
 
@@ -213,6 +213,21 @@ def test_a_part_of_the_training_set_is_not_the_whole_of_it(context, seen):
     )
     assert some.values != whole.values
     assert sum(seen) == 40 + 100 + 3 * 40
+
+
+def test_a_metric_on_features_compares_with_images_over_the_whole_training_set(context):
+    found = metrics.floor(Floor(NOISE, column(GAP, PIXELS, against="train"), 40), context).measured
+    source, extractor = context.dataset(NOISE), PixelFeatures()
+    training = extractor(to_uint8(source.train().x[spread_rows(40, 100)]))["features"].double().mean(0)
+    for value, pair in zip(found.values, range(3), strict=True):
+        real = extractor(to_uint8(source.evaluation(draws.floor(pair)[1], 40).x))["features"].double().mean(0)
+        assert value == pytest.approx(float((real - training).abs().sum()), rel=1e-5)
+
+
+def test_a_value_that_is_kept_of_the_first_training_images_is_not_taken():
+    assert metrics._real_identity(column(GAP, PIXELS, against="train"), 0) == ["train", "spread"]
+    assert metrics._real_identity(column(against="train"), 0) == "train"
+    assert metrics._real_identity(column(GAP, PIXELS, against="train-all"), 0) == "train-all"
 
 
 def test_a_cell_is_compared_with_the_whole_training_set(measured, source, context):
