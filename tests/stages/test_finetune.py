@@ -69,6 +69,15 @@ def test_a_method_trains_from_the_base_and_says_what_it_cost(cells, source, cont
     assert (facts.curve, facts.selected_images) == ([], None)
 
 
+def test_the_code_that_encoded_the_training_data_is_part_of_the_facts(tiny, source, context, tune, request):
+    for base in tiny.bases:
+        base_stage.run(base, source, context)
+    encoder = request.getfixturevalue("encoder")
+    cells = {cell.name: cell for cell in tiny.cells}
+    assert encoder in FinetuneFacts.of(tune(cells["small/mle/s0"])).sources
+    assert encoder not in FinetuneFacts.of(tune(cells["small/none/s0"])).sources
+
+
 def test_seeds_give_other_weights_and_a_second_call_finds_them(cells, tune):
     first, second = (tune(cells[f"small/mle/s{seed}"]) for seed in (0, 1))
     assert FinetuneFacts.of(first).weights_sha256 != FinetuneFacts.of(second).weights_sha256
