@@ -19,7 +19,7 @@ from harness.stages import base as base_stage
 from harness.stages import encoding, initial, renewal, shared_training, sources, starting_weights
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
-from harness.stages.curve_measuring import MergedPoint, curve_of, merged_drawer
+from harness.stages.curve_measuring import MergedPoint, curve_of, merged_drawer, sources_of_real
 from harness.stages.facts import BaseFacts, FinetuneFacts, SharedTrainingFacts
 from harness.stages.options import JobOptions
 from harness.stages.prepare import BaseSampler
@@ -141,7 +141,7 @@ def _merged(cell: Cell, base: Output, source: CheckedSource, context: Context, f
     with context.crew.employ(helper, cell, base, shared, context.runs, context.options) if shares_curve else nullcontext():
         trained = merging.result()
     keep_log(around.log, folder)
-    made_by = sources.merged(own, sampler.sources, sources.of_facts(shared.facts))
+    made_by = sources.merged(own, sampler.sources, sources_of_real(cell, source, context), sources.of_facts(shared.facts))
     return _Trained(trained, SharedTrainingFacts.of(shared).banks, made_by)
 
 
@@ -195,7 +195,8 @@ def _train(
     keep_log(around.log, folder)
     task, sampler, own = starts[0]
     banks = list(task.bank_costs)
-    return _Trained(trained, banks, sources.merged(own, sampler.sources, *_sources_of_banks(banks, context)))
+    measured = sources_of_real(cell, source, context) if stage == "finetune" else []
+    return _Trained(trained, banks, sources.merged(own, sampler.sources, measured, *_sources_of_banks(banks, context)))
 
 
 def follow(crew: Crew, cell: Cell, base: Output, stage: str, key: str, runs: RunsFolder, options: JobOptions) -> None:

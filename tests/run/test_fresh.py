@@ -388,7 +388,7 @@ def test_a_training_stays_that_cells_of_another_size_share(write_small, tmp_path
 
 
 MERGED = ONE_BASE.replace("[0, 1]", "[0]").replace(
-    "  none:\n", "  near: {method: {name: neon, w: 0.5}}\n  far: {method: {name: neon, w: 1.0}}\n"
+    "  none:\n", "  near: {method: {name: neon, w: 0.5, bank_size: 20}}\n  far: {method: {name: neon, w: 1.0, bank_size: 20}}\n"
 )
 
 
