@@ -191,7 +191,10 @@ class WorksInLatents(Protocol):
         ...
 
     def autoencoder_identity(self) -> dict[str, object]:
-        """Return all that encoded data depend on except the images, as JSON values: settings, and the hash of the weights."""
+        """Return all that encoded data depend on except the images and the code, as JSON values: settings, hash of the weights.
+
+        Raise the model's version where the code encodes otherwise.
+        """
         ...
 
     def encode_images(self, x: Tensor) -> Tensor:

@@ -83,9 +83,9 @@ class TrainingSet(IndexedExamples, Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the stored values and labels, known without reading them all.
+        """A hash of the stored values and labels of the whole dataset, held-out ones too, known without reading them all.
 
-        Two sets with the same fingerprint hold the same examples.
+        Two sets with the same fingerprint hold the same examples, and their datasets give the same evaluation sets.
         """
         ...
 
@@ -115,7 +115,7 @@ class IndexedSource(SelectionSource, Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """The fingerprint of the training examples."""
+        """The fingerprint of the whole dataset, which its training examples have."""
         return self.training_set().fingerprint
 
     @property

@@ -82,7 +82,11 @@ class DataSource(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the training data. Two datasets with the same fingerprint hold the same training examples."""
+        """A hash of all examples: training examples, held-out ones, and those kept for the curve.
+
+        Features of evaluation and selection sets are stored under it too. Draws without end follow from the settings and the
+        version, which keys hold beside it: the hash is then of the training examples, and best of the first evaluation set too.
+        """
         ...
 
     @property

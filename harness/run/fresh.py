@@ -32,7 +32,8 @@ class Fresh:
 
     Args:
         cells: cells whose own stages are made anew: fine-tuning, samples, metrics. A training stays where cells of other samplers
-            or sizes share it that are not made anew, unless the bases are: else their rows would be of another training.
+            or sizes share it that are not made anew, unless the bases are: else their rows would be of another training. So do
+            the steps of a training that cells share whose methods merge them differently.
         bases: also the bases of these cells, and those that their samplers call.
         floors: also the board's floors.
         remeasured: cells that are measured anew, from the weights and samples that they have. Where a cell keeps only the first
@@ -112,7 +113,7 @@ def _to_begin(board: Board, fresh: Fresh, runs: RunsFolder) -> list[Result]:
         if cell.name in remeasured:
             wanted: Kept = "samples" if _has_all_samples(cell) else "training"
         else:
-            wanted = "training" if cell.finetune_key in trainings else "nothing"
+            wanted = "training" if cell.finetune_key in trainings else "steps" if _steps_key(cell) in trainings else "nothing"
         return kept_after(runs.fresh("cell", cell.key), wanted)
 
     wanted = {result.note: result for result in _wanted(board, fresh, runs, kept)}
@@ -149,12 +150,20 @@ def _has_all_samples(cell: Cell) -> bool:
 
 
 def _kept_trainings(board: Board, fresh: Fresh) -> set[str]:
-    """Return the keys of the trainings that stay, since cells of other samplers or sizes share them that are not made anew."""
+    """Return the keys of the trainings that stay, since cells share them that are not made anew.
+
+    Cells of other samplers or sizes share fine-tuned weights; those whose methods merge differently share the steps alone.
+    """
     if fresh.bases:
         return set()
     anew = {cell.name for cell in fresh.cells}
-    others = (cell for cell in board.cells if cell.trains and cell.skip_reason is None and cell.name not in anew)
-    return {cell.finetune_key for cell in others}
+    others = [cell for cell in board.cells if cell.trains and cell.skip_reason is None and cell.name not in anew]
+    return {cell.finetune_key for cell in others} | {key for cell in others if (key := _steps_key(cell)) is not None}
+
+
+def _steps_key(cell: Cell) -> str | None:
+    """Return the key of the steps of a training that rows may share; None for a cell whose row shares none."""
+    return cell.shared_training_key if cell.row.shares_training else None
 
 
 def _wanted(board: Board, fresh: Fresh, runs: RunsFolder, kept: Callable[[Cell], Kept]) -> Iterator[Result]:
@@ -210,10 +219,10 @@ def bases_of(cells: Iterable[Cell], *, goes_back: Callable[[Base], bool] = lambd
 
 def _cell(cell: Cell, runs: RunsFolder, kept: Kept) -> Result:
     made = {} if kept == "samples" else {"sample": cell.sample_key}
-    if kept == "nothing":
+    if kept in ("nothing", "steps"):
         made = {"finetune": cell.finetune_key, **made}
-        if cell.row.shares_training:
-            made["training"] = cell.shared_training_key
+    if kept == "nothing" and cell.row.shares_training:
+        made["training"] = cell.shared_training_key
 
     def set_aside() -> None:
         for stage, key in made.items():

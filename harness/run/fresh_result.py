@@ -17,12 +17,14 @@ from harness.store.files import write_text
 from harness.store.lease import Busy, lease
 from harness.store.reading import read_bytes
 
-Kept = Literal["nothing", "training", "samples"]
-"""What of a cell stays that is made anew. With its samples, its training stays too. In the order of how much stays."""
-_ENTRIES: Mapping[Kept, str] = {"training": "keeps_training", "samples": "keeps_samples"}
+Kept = Literal["nothing", "steps", "training", "samples"]
+"""What of a cell stays that is made anew, in the order of how much: `steps`, the steps of a training that rows share, which are
+merged anew; `training`, the cell's weights; `samples`, its weights and samples."""
+_ENTRIES: Mapping[Kept, str] = {"steps": "keeps_steps", "training": "keeps_training", "samples": "keeps_samples"}
 """The entry of a note that says what of its cell stays."""
 REASONS: Mapping[Kept, str] = {
     "nothing": "anew",
+    "steps": "anew, from the steps that its row shares with others",
     "training": "anew, from the same weights",
     "samples": "measured anew, from the same samples",
 }

@@ -8,11 +8,13 @@ import torch
 
 from harness.board.bases import Base, Loaded, Pretrained
 from harness.errors import UserError
+from harness.indexed import IndexedExamples
 from harness.process.crew import Crew
 from harness.sampling import latents
 from harness.stages import encoding, initial, loading, sources, starting_weights
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
+from harness.stages.encoded_examples import EncodedExamples
 from harness.stages.facts import BaseFacts
 from harness.stages.options import JobOptions
 from harness.stages.process_cache import MEMBER_CACHE
@@ -159,7 +161,8 @@ def follow(crew: Crew, base: Base, step: Pretrained, runs: RunsFolder, options: 
         network = build(base, source, context, seed=step.seed)
     else:
         network = load(step.after, run(step.after, source, context), source, context)
-    _loop_of(network, base, step, source, context, context.member_surroundings("base", base.key)).run()
+    data = _data(network, base, step, source, context)
+    _loop_of(network, step, data.examples, source, context, context.member_surroundings("base", base.key)).run()
 
 
 def _loop(
@@ -174,12 +177,22 @@ def _loop(
         before = run(step.after, source, context)
         starting_weights.begin_on(work, {step.after.key: BaseFacts.of(before).weights_sha256})
         network, earlier = load(step.after, before, source, context), sources.of_facts(before.facts)
-    made_by = sources.merged(earlier, sources.of_training(work, step.model, base.dataset, step.method))
-    return _loop_of(network, base, step, source, context, around), made_by
+    own = sources.of_training(work, step.model, base.dataset, step.method)
+    data = _data(network, base, step, source, context)
+    return _loop_of(network, step, data.examples, source, context, around), sources.merged(earlier, data.sources, own)
+
+
+def _data(network: torch.nn.Module, base: Base, step: Pretrained, source: CheckedSource, context: Context) -> EncodedExamples:
+    return encoding.training_data(network, step.model, source, context, step.training, base)
 
 
 def _loop_of(
-    network: torch.nn.Module, base: Base, step: Pretrained, source: CheckedSource, context: Context, around: Surroundings
+    network: torch.nn.Module,
+    step: Pretrained,
+    data: IndexedExamples,
+    source: CheckedSource,
+    context: Context,
+    around: Surroundings,
 ) -> TrainingLoop:
     spec = latents.network_spec(network, source.spec)
     network.train(step.drops_parts)
@@ -187,7 +200,7 @@ def _loop_of(
     return TrainingLoop(
         task,
         initial.method(step.method, task, seed=step.seed),
-        encoding.training_data(network, source, context, sources.of(step.model, base.dataset), step.training, base),
+        data,
         step.training,
         seed=step.seed,
         around=around,

@@ -41,7 +41,7 @@ class CheckedSource(DataSource):
 
     @cached_property
     def fingerprint(self) -> str:
-        """The hash of the training data, asked of the plugin once."""
+        """The hash of all examples, asked of the plugin once."""
         return self._source.fingerprint
 
     @property

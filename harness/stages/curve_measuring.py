@@ -15,6 +15,7 @@ from harness.board.columns import Column
 from harness.board.components import Resolved
 from harness.board.metric_values import checked_values
 from harness.board.ranges import check_value
+from harness.board.schema import CurveConfig
 from harness.components import Extractor, Metric
 from harness.images.extraction_settings import ExtractionSettings
 from harness.images.quantise import to_uint8
@@ -26,6 +27,7 @@ from harness.stages import draws, features
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
 from harness.stages.example_sets import RealExamples
+from harness.store.records import SourceFacts
 from harness.streams import stream
 from harness.training.curve import Curve
 from harness.training.method import Weights
@@ -68,13 +70,12 @@ def curve_of(
     keeps_best = cell.training.select == "best" or rounds_of(cell.method.settings).chooses
     twin = task.frozen_copy()
     draw = _drawer(cell, settings.samples, sampler, twin, source.spec, task.device)
-    column = next(column for column in cell.columns if column.name == settings.metric)
+    column = _column(cell, settings)
     in_round = settings.points_in_round
     if not context.crew.is_lead:
         serve = _serving(twin, draw, context)
         return Curve(serve, settings.points, column.higher_is_better, keeps_best, points_in_round=in_round)
-    real = RealExamples(source, draws.selection(cell.seed), settings.samples, is_selection=True)
-    compared = _comparison(column, real, context)
+    compared = _comparison(column, _real(cell, settings, source), context)
 
     def measure(candidate: Mapping[str, Tensor]) -> float:
         twin.load_state_dict(candidate)
@@ -87,6 +88,25 @@ def curve_of(
         return value
 
     return Curve(measure, settings.points, column.higher_is_better, keeps_best, points_in_round=in_round)
+
+
+def sources_of_real(cell: Cell, source: CheckedSource, context: Context) -> list[SourceFacts]:
+    """Return the code of the stored real features that the curve compares with: an earlier process may have had other code.
+
+    There is none without a curve, or where its metric takes no features.
+    """
+    if cell.curve is None or (column := _column(cell, cell.curve)).extractor is None:
+        return []
+    images, needs = _real(cell, cell.curve, source).images(), column.metric.component.real_needs
+    return features.extracted_by_code(images, needs, column.extractor, context, column.extraction).sources
+
+
+def _column(cell: Cell, settings: CurveConfig) -> Column:
+    return next(column for column in cell.columns if column.name == settings.metric)
+
+
+def _real(cell: Cell, settings: CurveConfig, source: CheckedSource) -> RealExamples:
+    return RealExamples(source, draws.selection(cell.seed), settings.samples, is_selection=True)
 
 
 def _serving(twin: torch.nn.Module, draw: Callable[[range], DrawnSamples], context: Context) -> Callable[[Weights], float]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
 
 from harness.board.bases import Base
+from harness.board.components import Resolved
 from harness.capabilities import TakesAugmentation, WorksInLatents
+from harness.components import Model
 from harness.errors import UserError
-from harness.indexed import IndexedExamples
 from harness.indexed_sets import InFile
 from harness.interfaces import Batch
 from harness.process.crew import ALONE, Crew
@@ -19,12 +20,12 @@ from harness.sampling import latents
 from harness.stages import initial, sources
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
+from harness.stages.encoded_examples import EncodedExamples
 from harness.stages.encoded_file import KEPT, EncodedFile
 from harness.stages.options import JobOptions
 from harness.stages.process_cache import MEMBER_CACHE
 from harness.store.keys import digest
 from harness.store.outputs import Output
-from harness.store.records import SourceFacts
 from harness.store.runs_folder import RunsFolder
 from harness.training.config import DataPlace, TrainingConfig
 from harness.training.placement import placed
@@ -36,20 +37,19 @@ LABELS_AT_ONCE = 4096
 
 def training_data(
     network: torch.nn.Module,
+    model: Resolved[Model],
     source: CheckedSource,
     context: Context,
-    made_by: Sequence[SourceFacts],
     training: TrainingConfig,
     base: Base | None = None,
-) -> IndexedExamples:
+) -> EncodedExamples:
     """Return all training data in the form that the network trains on, where the budget says that they are read.
 
     A network that works in latents gets what its autoencoder keeps of each image. A dataset is encoded once for all networks
     with the same autoencoder.
 
     Args:
-        made_by: the code of the network's model and of the dataset.
-        base: as in `examples`.
+        model, base: as in `examples`.
     Raises: UserError where the budget flips something else than images.
     """
     if training.flip and (isinstance(network, WorksInLatents) or source.spec.preview != "images"):
@@ -57,7 +57,7 @@ def training_data(
         raise UserError(f"training.flip mirrors images, and the network trains on {form}: remove flip")
     if training.augment is not None:
         _check_augmentation(network, source, training.augment.LABELS)
-    return examples(network, source, context, made_by, training.data, base)
+    return examples(network, model, source, context, training.data, base)
 
 
 def _check_augmentation(network: torch.nn.Module, source: CheckedSource, labels: int) -> None:
@@ -73,36 +73,36 @@ def _check_augmentation(network: torch.nn.Module, source: CheckedSource, labels:
 
 def examples(
     network: torch.nn.Module,
+    model: Resolved[Model],
     source: CheckedSource,
     context: Context,
-    made_by: Sequence[SourceFacts],
     where: DataPlace = "disk",
     base: Base | None = None,
-) -> IndexedExamples:
+) -> EncodedExamples:
     """Return all training data in the form that the network trains on.
 
     Args:
-        made_by: the code of the network's model and of the dataset.
+        model: the network's. Its name and version are part of the key: a plugin raises the version where it encodes otherwise.
         where: where they are kept; by default they are read where they are.
         base: whose network it is: other processes of the job then build it too, and share the encoding. None shares nothing.
     """
     if not isinstance(network, WorksInLatents):
-        return source.placed_training_set(where, context.device)
-    key = digest(stage="latents", fingerprint=source.fingerprint, autoencoder=network.autoencoder_identity())
+        return EncodedExamples(source.placed_training_set(where, context.device))
+    encoder = {"name": model.name, "version": model.version}
+    key = digest(stage="latents", fingerprint=source.fingerprint, model=encoder, autoencoder=network.autoencoder_identity())
     kept = f"{key}, {where} of {context.device}" + (", anew" if context.makes_anew else "")
-    return context.cache.encoded(
-        kept, lambda: placed(_encoded(network, source, key, context, made_by, base), where, context.device)
-    )
+
+    def make() -> EncodedExamples:
+        output = _encoded(network, model, source, key, context, base)
+        return EncodedExamples(placed(_read(output, source), where, context.device), sources.of_facts(output.facts))
+
+    return context.cache.encoded(kept, make)
 
 
 def _encoded(
-    network: WorksInLatents,
-    source: CheckedSource,
-    key: str,
-    context: Context,
-    made_by: Sequence[SourceFacts],
-    base: Base | None,
-) -> InFile:
+    network: WorksInLatents, model: Resolved[Model], source: CheckedSource, key: str, context: Context, base: Base | None
+) -> Output:
+    made_by = sources.of(model, source.dataset)
     work, code = context.runs.work("latents", key), sources.as_json(made_by)
     crew = ALONE if base is None else context.crew
     file = EncodedFile(work, digest(latents=key, code=code, device=context.device.type), crew)
@@ -118,7 +118,7 @@ def _encoded(
         file.hand_over(folder)
         return {"seconds": seconds, "images": len(images), "sources": code}
 
-    return _read(context.once("latents", key, make, made_by, resumes=True), source)
+    return context.once("latents", key, make, made_by, resumes=True)
 
 
 def helper(

@@ -19,7 +19,7 @@ from harness.stages import base as base_stage
 from harness.stages import encoding, initial, renewal, shared_training, sources, starting_weights
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
-from harness.stages.curve_measuring import MergedPoint, curve_of, merged_drawer
+from harness.stages.curve_measuring import MergedPoint, curve_of, merged_drawer, sources_of_real
 from harness.stages.facts import BaseFacts, FinetuneFacts, SharedTrainingFacts
 from harness.stages.options import JobOptions
 from harness.stages.prepare import BaseSampler
@@ -141,7 +141,7 @@ def _merged(cell: Cell, base: Output, source: CheckedSource, context: Context, f
     with context.crew.employ(helper, cell, base, shared, context.runs, context.options) if shares_curve else nullcontext():
         trained = merging.result()
     keep_log(around.log, folder)
-    made_by = sources.merged(own, sampler.sources, sources.of_facts(shared.facts))
+    made_by = sources.merged(own, sampler.sources, sources_of_real(cell, source, context), sources.of_facts(shared.facts))
     return _Trained(trained, SharedTrainingFacts.of(shared).banks, made_by)
 
 
@@ -183,10 +183,10 @@ def _train(
     starts: list[tuple[TrainingTask, BaseSampler, list[SourceFacts]]] = []
 
     def make(around: Surroundings) -> TrainingLoop:
-        starts.append(_start(cell, base, source, context, context.runs.work(stage, key)))
+        task, sampler, code = _start(cell, base, source, context, context.runs.work(stage, key))
         context.reporter.stage("finetune")  # `_start` may have prepared the sampler
-        task, sampler, _ = starts[-1]
-        loop = _loop(cell, task, sampler, source, context, around, is_shared=stage == "training")
+        loop, encoded_by = _loop(cell, task, sampler, source, context, around, is_shared=stage == "training")
+        starts.append((task, sampler, sources.merged(code, encoded_by)))
         context.crew.follow(follow, cell, base, stage, key, context.runs, context.options)
         return loop
 
@@ -195,7 +195,8 @@ def _train(
     keep_log(around.log, folder)
     task, sampler, own = starts[0]
     banks = list(task.bank_costs)
-    return _Trained(trained, banks, sources.merged(own, sampler.sources, *_sources_of_banks(banks, context)))
+    measured = sources_of_real(cell, source, context) if stage == "finetune" else []
+    return _Trained(trained, banks, sources.merged(own, sampler.sources, measured, *_sources_of_banks(banks, context)))
 
 
 def follow(crew: Crew, cell: Cell, base: Output, stage: str, key: str, runs: RunsFolder, options: JobOptions) -> None:
@@ -204,7 +205,7 @@ def follow(crew: Crew, cell: Cell, base: Output, stage: str, key: str, runs: Run
     source = context.dataset(cell.base.dataset)
     task, sampler = _task(cell, base, source, context)
     method = initial.method(cell.method, task, seed=cell.seed)
-    data = encoding.training_data(task.model, source, context, (), cell.training)
+    data = encoding.training_data(task.model, cell.base.network.model, source, context, cell.training).examples
     curve = curve_of(cell, source, task, sampler.ready, context) if stage == "finetune" else None
     around, name = context.member_surroundings(stage, key), f"method {cell.method.name}"
     TrainingLoop(task, method, data, cell.training, seed=cell.seed, around=around, curve=curve, name=name).run()
@@ -305,15 +306,18 @@ def _loop(
     around: Surroundings,
     *,
     is_shared: bool,
-) -> TrainingLoop:
-    """Return the loop of a cell; one that other cells may share keeps weights where the other measures its curve."""
+) -> tuple[TrainingLoop, Sequence[SourceFacts]]:
+    """Return the loop of a cell, and the code that encoded its data.
+
+    A loop that other cells may share keeps weights where the other measures its curve.
+    """
     method = initial.method(cell.method, task, seed=cell.seed)
-    made_by = sources.of(cell.base.network.model, cell.base.dataset)
-    data = encoding.training_data(task.model, source, context, made_by, cell.training, cell.base)
+    data, encoded_by = encoding.training_data(task.model, cell.base.network.model, source, context, cell.training, cell.base)
     name = f"method {cell.method.name}"
     if is_shared:
         keeping = KeepingLoop(task, method, data, cell.training, seed=cell.seed, around=around, name=name)
         keeping.points = None if cell.curve is None else cell.curve.points
-        return keeping
+        return keeping, encoded_by
     curve = curve_of(cell, source, task, sampler.ready, context)
-    return TrainingLoop(task, method, data, cell.training, seed=cell.seed, around=around, curve=curve, name=name)
+    loop = TrainingLoop(task, method, data, cell.training, seed=cell.seed, around=around, curve=curve, name=name)
+    return loop, encoded_by

@@ -19,12 +19,12 @@ _CHECKED: dict[str, tuple[TableRead, ...]] = {}
 def load(loaded: Loaded, network: torch.nn.Module) -> tuple[TableRead, ...]:
     """Fill the network with the files' tensors. Returns: which table of each file was read.
 
-    A smoke run's stand-in keeps its initial weights. Raises: UserError when a file is absent, has another hash, or does not fit.
+    A smoke run's stand-in keeps its initial weights. Raises: UserError when a file is absent, has another hash, has changed since
+    the board was read, or does not fit.
     """
     if loaded.weights.is_stand_in:
         return ()
-    for file in loaded.files:
-        file.check()
+    loaded.weights.check()
     return network_files.load(_sources(loaded), loaded.model.component, network)
 
 

@@ -150,14 +150,14 @@ class BaseSampler:
         counter, started = EvaluationCounter(), time.perf_counter()
         for watched in (network, *others):
             counter.watch(watched)
-        kept = encoding.examples(network, self._source, self._context, self._code, base=self._base)
-        train = latents.network_batch(network, _bounded(kept).to(self._context.device), stream(seed, "prepare latents"))
+        kept = encoding.examples(network, self._base.network.model, self._source, self._context, base=self._base)
+        train = latents.network_batch(network, _bounded(kept.examples).to(self._context.device), stream(seed, "prepare latents"))
         space = latents.network_spec(network, self._source.spec)
         prepared = checked_tensors(
             function.prepare(network, space, train, stream(seed, "prepare")), f"sampler {self._sampler.name}: prepare"
         )
         state_dicts.save({name: tensor.detach().cpu() for name, tensor in prepared.items()}, folder / PREPARED)
-        made_by = sources.merged(self._sources, self._code)
+        made_by = sources.merged(self._sources, kept.sources, self._code)
         facts = PreparationFacts(
             seconds=time.perf_counter() - started,
             network_evaluations=counter.examples,

@@ -9,9 +9,9 @@ import torch
 
 from harness.board.components import Resolved
 from harness.components import Dataset, Extractor
-from harness.indexed import IndexedExamples
 from harness.interfaces import FeatureExtractor
 from harness.stages.checked import CheckedSource
+from harness.stages.encoded_examples import EncodedExamples
 from harness.stages.most_recent import MostRecent
 
 DATASETS = 4
@@ -31,7 +31,7 @@ class ProcessCache:
 
     def __init__(self) -> None:
         self._datasets: MostRecent[str, CheckedSource] = MostRecent(DATASETS)
-        self._encoded: MostRecent[str, IndexedExamples] = MostRecent(ENCODED_SETS)
+        self._encoded: MostRecent[str, EncodedExamples] = MostRecent(ENCODED_SETS)
         self._extractors: MostRecent[tuple[str, torch.device], FeatureExtractor] = MostRecent(EXTRACTORS)
 
     def dataset(self, dataset: Resolved[Dataset]) -> CheckedSource:
@@ -42,7 +42,7 @@ class ProcessCache:
 
         return self._datasets.get(_key(dataset), build)
 
-    def encoded(self, key: str, make: Callable[[], IndexedExamples]) -> IndexedExamples:
+    def encoded(self, key: str, make: Callable[[], EncodedExamples]) -> EncodedExamples:
         """Return encoded training data, made by `make` if they are not here. key: of the stage's output and of their place."""
         return self._encoded.get(key, make)
 

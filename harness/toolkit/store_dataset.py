@@ -240,8 +240,9 @@ class MadeUpDataset(IndexedSource):
         return self._kept or None
 
     def training_set(self) -> TrainingSet:
-        """Return the training images."""
-        fingerprint = hashlib.sha256(f"made up: {self.spec} {self._n}".encode()).hexdigest()
+        """Return the training images. Their fingerprint is that of all parts of the dataset."""
+        text = f"made up: {self.spec} {self._n}" + (f" {self._kept}" if self._kept else "")
+        fingerprint = hashlib.sha256(text.encode()).hexdigest()
         return IdentifiedSet(MadeUpImages(self.spec, "training", self._n), self.spec, fingerprint)
 
     def evaluation_set(self, draw: int, n: int) -> IndexedExamples:

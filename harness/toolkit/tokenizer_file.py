@@ -12,11 +12,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError
+from harness.paths import BoardPath
+from harness.store.keys import file_sha256
 from harness.store.reading import open_regular
 from harness.weights.tensor_file import Shapes, check_shapes, shapes
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+def check_pinned(weights: BoardPath | None, sha256: str | None) -> None:
+    """Check that settings which name a tokenizer's file have its hash too: keys hold the settings, and no file's content.
+
+    Raises: ValueError, for a validator of settings. The message has the file's hash where the file is there.
+    """
+    if weights is None and sha256 is not None:
+        raise ValueError("sha256 is the hash of a file, and `weights` names none: name the file, or leave sha256 out")
+    if weights is None or sha256 is not None:
+        return
+    try:
+        advice = f"`sha256: {file_sha256(weights.path)}`, which the file has now"
+    except OSError as error:
+        advice = f"its hash, as `sha256sum` prints it (it cannot be read here: {error.strerror})"
+    raise ValueError(f"results depend on the content of {weights}, and no hash pins it: write beside `weights` {advice}")
 
 
 @dataclass(frozen=True)
@@ -25,7 +43,8 @@ class TokenizerFile:
 
     Args:
         path: where the file is.
-        sha256: hash that the file must have, in hexadecimal; None takes any file.
+        sha256: hash that the file must have, in hexadecimal; None takes any file. Settings of models must have one
+            (`check_pinned`), since keys hold the settings alone.
         where: beginning of every message about the file.
         ignored: beginnings of the names of tensors that the tokenizer has no use for, such as those of a discriminator.
     """

@@ -67,6 +67,20 @@ class BaseFile:
     def _prefix(self) -> str:
         return f"{self.where}: " if self.where else ""
 
+    def check_is(self, sha256: str | None) -> None:
+        """Check that a file which is there is the one that keys were made of, when the board was read.
+
+        Args:
+            sha256: the hash that the file had then; None where it was absent.
+        Raises: UserError for another file.
+        """
+        if (actual := cache.sha256(self.path)) != sha256:
+            then = "was absent then" if sha256 is None else f"had sha256 {sha256} then"
+            raise UserError(
+                f"{self._prefix}{self.path}: has changed since the board was read: it {then}, and has {actual} now; run the "
+                "board again, for its results to count as those of the new file, or put the earlier file back"
+            )
+
     def _hint(self) -> str:
         folder = self.path.parent
         if not folder.is_dir():
@@ -97,6 +111,12 @@ class BaseWeights:
         if self.is_stand_in:
             return [{"part": "", "sha256": None, "stand_in": "random weights"}]
         return [file.identity for file in self.files]
+
+    def check(self) -> None:
+        """Raises: UserError when a file is absent, has another hash than the pinned one, or is not the one of `identity`."""
+        for file, known in zip(self.files, self.identity, strict=True):
+            file.check()
+            file.check_is(known["sha256"])
 
     def data_fault(self, data: DataSpec, dataset: str) -> str | None:
         """Return why the preset's network cannot be used on a dataset that holds `data`; None where it can.

@@ -39,6 +39,7 @@ def fits(config: MaskGITConfig, usage: ModelUsage) -> None:
 
 
 def tokenizer_file(config: VQGANConfig) -> TokenizerFile:
-    """Return the tokenizer's file, whose path the settings must give. Taming's files hold a discriminator too, as `loss.*`."""
+    """Return the tokenizer's file, whose path the settings must name. Taming's files hold a discriminator too, as `loss.*`."""
+    assert config.weights is not None
     where = f"model maskgit: tokenizer.weights {config.weights}"
-    return TokenizerFile(Path(str(config.weights)), config.sha256, where, ignored=("loss.",))
+    return TokenizerFile(Path(config.weights), config.sha256, where, ignored=("loss.",))

@@ -49,7 +49,7 @@ class Points(DataSource):
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the training points' bytes, hexadecimal."""
+        """SHA-256 of the training points' bytes, hexadecimal. Evaluation sets, without end, are drawn by the same code."""
         return hashlib.sha256(self.train().x.numpy().tobytes()).hexdigest()
 
     def _points(self, n: int, seed: int) -> torch.Tensor:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, model_validator
 
 from harness import Config, Model, Sampler, hookimpl
+from harness.paths import BoardPath
 from harness.toolkit.named_settings import filled
+from harness.toolkit.tokenizer_file import check_pinned
 
 if TYPE_CHECKING:
     from harness.presets import Preset
@@ -70,8 +72,12 @@ class VQVAEConfig(Config):
     share_quant_resi: int = Field(
         4, ge=0, le=64, description="number of convolutions phi, which neighbouring scales share; 0: one for each scale"
     )
-    weights: str | None = Field(None, description="safetensors file of a trained tokenizer; none: random weights")
-    sha256: str | None = Field(None, description="SHA-256 of that file, in hexadecimal, which is checked; none: no check")
+    weights: BoardPath | None = Field(
+        None, description="safetensors file of a trained tokenizer, from the board's folder; none: random weights"
+    )
+    sha256: str | None = Field(
+        None, pattern="^[0-9a-f]{64}$", description="hash of that file: results depend on its content, not on its name"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -82,6 +88,7 @@ class VQVAEConfig(Config):
     def _fits(self) -> Self:
         if min(self.ch_mult) < 1:
             raise ValueError(f"ch_mult {self.ch_mult} must be positive")
+        check_pinned(self.weights, self.sha256)
         return self
 
     @property

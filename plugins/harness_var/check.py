@@ -40,5 +40,6 @@ def fits(config: VARConfig, usage: ModelUsage) -> None:
 
 
 def tokenizer_file(config: VQVAEConfig) -> TokenizerFile:
-    """Return the tokenizer's file, whose path the settings must give."""
-    return TokenizerFile(Path(str(config.weights)), config.sha256, f"model var: tokenizer.weights {config.weights}")
+    """Return the tokenizer's file, whose path the settings must name."""
+    assert config.weights is not None
+    return TokenizerFile(Path(config.weights), config.sha256, f"model var: tokenizer.weights {config.weights}")

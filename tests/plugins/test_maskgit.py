@@ -1,6 +1,7 @@
 """MaskGIT: state-dict names, laws of bound and sampling, guidance, schedules, and what is refused."""
 
 import gzip
+import hashlib
 import itertools
 import json
 from fractions import Fraction
@@ -396,6 +397,11 @@ def test_sizes_that_do_not_fit_are_refused():
         tiny().decode(torch.zeros(1, 5, dtype=torch.int64))
 
 
+def pinned(path):
+    """Return the settings of a tokenizer that name a file with its hash."""
+    return {"weights": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -409,8 +415,8 @@ def test_a_tokenizer_file_that_does_not_belong_is_refused(tmp_path, settings, me
     path, spec = tmp_path / "tokenizer.safetensors", DataSpec((1, 16, 16), 4)
     stored = {**VQGAN(VQGANConfig(), channels=1).state_dict(), "loss.discriminator": torch.zeros(1)}
     save_file(stored, path)
-    build(MaskGITConfig(tokenizer={"weights": str(path)}), spec)
-    config = MaskGITConfig(tokenizer={"weights": str(path), **settings})
+    build(MaskGITConfig(tokenizer=pinned(path)), spec)
+    config = MaskGITConfig(tokenizer={**pinned(path), **settings})
     with pytest.raises(UserError, match=message):  # when a board is read, before any work
         fits(config, ModelUsage(spec))
     with pytest.raises(UserError, match=message):
@@ -421,5 +427,5 @@ def test_a_tokenizer_of_another_layout_or_family_is_refused_before_work(tmp_path
     path, spec = tmp_path / "tokenizer.safetensors", DataSpec((1, 16, 16), 4)
     save_file(VQGAN(VQGANConfig(layout="taming", codebook_l2_norm=True), channels=1).state_dict(), path)
     with pytest.raises(UserError, match=r"is not of a tokenizer with these settings: decoder.conv_blocks.\S+ is not there"):
-        fits(MaskGITConfig(tokenizer={"weights": str(path)}), ModelUsage(spec))
-    fits(MaskGITConfig(tokenizer={"weights": str(path), "layout": "taming"}), ModelUsage(spec))
+        fits(MaskGITConfig(tokenizer=pinned(path)), ModelUsage(spec))
+    fits(MaskGITConfig(tokenizer={**pinned(path), "layout": "taming"}), ModelUsage(spec))

@@ -1,6 +1,7 @@
 """VAR: state-dict names, laws of likelihood and sampling, guidance, filters, and what is refused."""
 
 import gzip
+import hashlib
 import itertools
 import json
 from pathlib import Path
@@ -321,10 +322,15 @@ def test_unusual_sizes_conform_too(name):
     models.check_model(harness_models()[0], config=config, spec=DataSpec((3, size, size), 4, "images"))
 
 
+def pinned(path):
+    """Return the settings of a tokenizer that name a file with its hash."""
+    return {"weights": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
 def test_a_tokenizer_comes_from_its_file_and_takes_no_gradient(tmp_path):
     trained = models.build(harness_models()[0], VARConfig(), IMAGES, seed=7).tokenizer
     save_file(trained.state_dict(), tmp_path / "tokenizer.safetensors")
-    config = VARConfig(tokenizer={"weights": str(tmp_path / "tokenizer.safetensors")})
+    config = VARConfig(tokenizer=pinned(tmp_path / "tokenizer.safetensors"))
     model = models.build(harness_models()[0], config, IMAGES)
     assert all(torch.equal(value, trained.state_dict()[name]) for name, value in model.tokenizer.state_dict().items())
     assert not any(parameter.requires_grad for parameter in model.tokenizer.parameters())
@@ -342,7 +348,7 @@ def test_a_tokenizer_comes_from_its_file_and_takes_no_gradient(tmp_path):
 def test_a_tokenizer_file_that_does_not_belong_is_refused(tmp_path, settings, message):
     path = tmp_path / "tokenizer.safetensors"
     save_file(VQVAE(VQVAEConfig(), (1, 2, 4), channels=1).state_dict(), path)
-    config = VARConfig(tokenizer={"weights": str(path), **settings})
+    config = VARConfig(tokenizer={**pinned(path), **settings})
     with pytest.raises(UserError, match=message):  # when a board is read, before any work
         fits(config, ModelUsage(IMAGES))
     with pytest.raises(UserError, match=message):

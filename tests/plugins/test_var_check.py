@@ -1,5 +1,7 @@
 """The check of a token transformer against its tokenizer's file, by the file's header alone."""
 
+import hashlib
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -10,6 +12,10 @@ from harness.interfaces import DataSpec
 from harness_var import VARConfig
 from harness_var.check import fits
 from harness_var.tokenizer import VQVAE
+
+
+def of_file(path):
+    return VARConfig(tokenizer={"weights": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()})
 
 
 @pytest.mark.parametrize(
@@ -23,12 +29,11 @@ from harness_var.tokenizer import VQVAE
 )
 def test_the_tokenizer_of_another_transformer_is_told_by_its_files_header(tmp_path, stored, message):
     path = tmp_path / "tokenizer.safetensors"
-    config = VARConfig(tokenizer={"weights": str(path)})
-    right = VQVAE(config.tokenizer, config.patch_nums, channels=1).state_dict()
+    right = VQVAE(VARConfig().tokenizer, VARConfig().patch_nums, channels=1).state_dict()
     save_file(right, path)
-    fits(config, ModelUsage(DataSpec((1, 16, 16), 4)))
+    fits(of_file(path), ModelUsage(DataSpec((1, 16, 16), 4)))
     wrong = {name: torch.zeros(shape) for name, shape in stored.items()}
     save_file(wrong if "other" in stored else {**right, **wrong}, path)
     with pytest.raises(UserError) as caught:
-        fits(config, ModelUsage(DataSpec((1, 16, 16), 4)))
+        fits(of_file(path), ModelUsage(DataSpec((1, 16, 16), 4)))
     assert message in str(caught.value)

@@ -387,6 +387,63 @@ def test_a_training_stays_that_cells_of_another_size_share(write_small, tmp_path
     assert not list(runs.root.glob(f"stages/finetune/{key}.replaced-*"))
 
 
+MERGED = ONE_BASE.replace("[0, 1]", "[0]").replace(
+    "  none:\n", "  near: {method: {name: neon, w: 0.5, bank_size: 20}}\n  far: {method: {name: neon, w: 1.0, bank_size: 20}}\n"
+)
+
+
+@pytest.fixture
+def merged(write_small, tmp_path, serial):
+    """A board of two rows that merge one training differently, which has been run, and its runs folder."""
+    board, runs = write_small(MERGED), RunsFolder(tmp_path / "merged")
+    run_board(board, board.cells, runs, RunOptions(jobs=1))
+    return board, runs
+
+
+def test_the_steps_of_a_training_stay_that_a_row_shares_which_merges_differently(merged, monkeypatch):
+    board, runs = merged
+    near, far = (next(cell for cell in board.cells if cell.method_name == name) for name in ("near", "far"))
+    before = load_record(record_path(near, runs))
+    fresh = Fresh([near])
+    found, _ = planned(board, board.cells, fresh, runs)
+    assert {state.cell.method_name: state.reason for state in found if state.needs_a_run} == {
+        "near": "anew, from the steps that its row shares with others"
+    }
+    edit(monkeypatch, "method neon")
+    run_board(board, board.cells, runs, RunOptions(jobs=1), fresh=fresh)
+    assert replaced(runs) == ["records/small", "stages/finetune", "stages/sample"]
+    assert load_record(record_path(near, runs)).weights_sha256 == before.weights_sha256
+    assert sources_of(runs, far, "method neon") < sources_of(runs, near, "method neon")
+    assert runs.stage("training", far.shared_training_key).is_dir()
+    assert notes(runs) == []
+
+
+@pytest.mark.parametrize("which", ["all rows", "with the bases"])
+def test_the_steps_of_a_training_are_taken_anew_with_all_its_rows_or_its_base(merged, which):
+    board, runs = merged
+    near = [cell for cell in board.cells if cell.method_name == "near"]
+    run_board(
+        board, board.cells, runs, RunOptions(jobs=1), fresh=Fresh(board.cells) if which == "all rows" else Fresh(near, bases=True)
+    )
+    assert len(list(runs.root.glob("stages/training/*.replaced-*"))) == 1
+
+
+def test_a_kill_while_it_sets_aside_leaves_the_shared_steps_where_they_are(merged, monkeypatch):
+    board, runs = merged
+    near = [cell for cell in board.cells if cell.method_name == "near"]
+
+    def killing(path, reason):
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr("harness.stages.renewal.set_aside", killing)
+        with pytest.raises(Killed):
+            run_board(board, board.cells, runs, RunOptions(jobs=1), fresh=Fresh(near))
+    run_board(board, board.cells, runs, RunOptions(jobs=1))
+    assert not list(runs.root.glob("stages/training/*.replaced-*"))
+    assert replaced(runs).count("stages/finetune") == 1
+
+
 @pytest.mark.parametrize("which", ["all samplers", "with the bases"])
 def test_a_training_is_made_anew_with_all_its_samplers_or_its_base(sampled, which):
     board, runs = sampled

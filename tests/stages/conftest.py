@@ -8,11 +8,12 @@ import stage_parts
 from harness.board.reading.load import load_board
 from harness.process import stop
 from harness.stages import base as base_stage
-from harness.stages import finetune
+from harness.stages import encoding, finetune
 from harness.stages.context import Context
 from harness.stages.options import JobOptions
 from harness.store import manifests
 from harness.store.keys import file_sha256
+from harness.store.records import SourceFacts
 from harness.store.runs_folder import RunsFolder
 
 TINY = """\
@@ -95,6 +96,15 @@ def tune(source, context):
         return finetune.run(cell, base_stage.run(cell.base, source, context), source, context)
 
     return run
+
+
+@pytest.fixture
+def encoder(monkeypatch):
+    """The code that made the training data, as of a network in latents whose data another process encoded."""
+    code = SourceFacts(component="model encoder", distribution="elsewhere", version="1", commit="", sha256="c" * 64)
+    examples = encoding.examples
+    monkeypatch.setattr(encoding, "examples", lambda *a, **k: examples(*a, **k)._replace(sources=[code]))
+    return code
 
 
 @pytest.fixture

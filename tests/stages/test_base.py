@@ -90,6 +90,10 @@ def test_the_facts_are_those_of_the_weights(tiny, source, context):
     assert output.facts["method"]["name"] == "mle"
 
 
+def test_the_code_that_encoded_the_training_data_is_part_of_the_facts(tiny, source, context, encoder):
+    assert encoder in BaseFacts.of(base_stage.run(tiny.bases[0], source, context)).sources
+
+
 def test_training_changes_the_initial_weights_and_leaves_no_checkpoint(tiny, source, context):
     (base,) = tiny.bases
     output = base_stage.run(base, source, context)

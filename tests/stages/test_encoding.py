@@ -1,15 +1,21 @@
 """Training data of networks that work in latents: encoded once for each autoencoder, kept, and labelled like the images."""
 
+import dataclasses
 import shutil
 
 import pytest
 import torch
+from edited_code import edit
 from safetensors.torch import load_file, save_file
 
+from harness.board.components import Resolved
+from harness.components import Dataset, Model
 from harness.errors import Interrupted, UserError
 from harness.indexed import whole
 from harness.indexed_sets import InFile
+from harness.plugins import registry
 from harness.process import stop
+from harness.process.sources import CORE
 from harness.sampling import latents
 from harness.stages import encoded_file, encoding
 from harness.store.manifests import MANIFEST, write_manifest
@@ -43,10 +49,6 @@ class InLatents(torch.nn.Module):
 @pytest.fixture
 def digits():
     """The dataset as a board names it."""
-    from harness.board.components import Resolved
-    from harness.components import Dataset
-    from harness.plugins import registry
-
     component = registry().get(Dataset, "digits", where="this test")
     return Resolved(component, component.config(), "digits", "1/1")
 
@@ -57,12 +59,29 @@ def _count_anew():
 
 
 @pytest.fixture
-def encode(digits, context):
+def model():
+    """The model as a board names it, whose networks are `InLatents` here."""
+    component = registry().get(Model, "edm2-unet", where="this test")
+    return Resolved(component, component.config(), "edm2", "1/1")
+
+
+@pytest.fixture
+def encode_by_code(digits, model, context):
+    """What `encode` gives, with the code that encoded it; by default of the model as it is."""
+
+    def encode(network=None, context=context, model=model, **settings):
+        training = TrainingConfig(images=8, batch=8, **settings)
+        return encoding.training_data(network or InLatents(), model, context.dataset(digits), context, training)
+
+    return encode
+
+
+@pytest.fixture
+def encode(encode_by_code, context):
     """The training data of a network in latents, in this context or another, with a budget's settings."""
 
     def encode(network=None, context=context, **settings):
-        training = TrainingConfig(images=8, batch=8, **settings)
-        return encoding.training_data(network or InLatents(), context.dataset(digits), context, [], training)
+        return encode_by_code(network, context, **settings).examples
 
     return encode
 
@@ -100,6 +119,27 @@ def test_images_are_encoded_once_for_all_networks_of_an_autoencoder(encode, cont
     assert torch.equal(whole(again).x, whole(first).x)
     assert InLatents.encoded == n
     assert len(kept_files(context)) == 1
+
+
+def test_another_version_of_the_model_encodes_anew(encode_by_code, model, context):
+    n = len(encode_by_code().examples)
+    encode_by_code(model=dataclasses.replace(model, version="1/2"))  # its `encode_images` was corrected
+    assert InLatents.encoded == 2 * n
+    assert len(kept_files(context)) == 2
+
+
+def test_the_code_that_encoded_is_told_by_every_process_that_reads_what_it_made(encode_by_code, monkeypatch, new_context):
+    first = encode_by_code()
+    assert [facts.component for facts in first.sources] == ["dataset digits", CORE, "model edm2-unet"]
+    edit(monkeypatch, "model edm2-unet")
+    assert encode_by_code(context=new_context()).sources == first.sources
+    anew = encode_by_code(context=dataclasses.replace(new_context(), makes_anew=True))
+    assert InLatents.encoded == 2 * len(first.examples)
+    assert anew.sources != first.sources
+
+
+def test_data_that_are_not_encoded_have_no_such_code(encode_by_code):
+    assert encode_by_code(torch.nn.Linear(1, 1)).sources == ()
 
 
 def test_another_autoencoder_encodes_anew(encode, context):

@@ -3,13 +3,15 @@
 import dataclasses
 
 import pytest
+from edited_code import edit
 from stage_parts import DRIFTING, Beside, Drifting, Prepared, make_base_anew
 
 from harness.errors import Interrupted, UserError
 from harness.process import stop
 from harness.stages import base as base_stage
-from harness.stages import finetune, renewal
+from harness.stages import draws, features, finetune, renewal
 from harness.stages.context import Context
+from harness.stages.example_sets import RealExamples
 from harness.stages.facts import BaseFacts, FinetuneFacts
 from harness.stages.options import JobOptions
 from harness.store import outputs
@@ -67,6 +69,38 @@ def test_a_method_trains_from_the_base_and_says_what_it_cost(cells, source, cont
     assert (facts.forward_evaluations, facts.backward_evaluations, facts.selection_evaluations) == (0, 256, 0)
     assert facts.seconds > 0
     assert (facts.curve, facts.selected_images) == ([], None)
+
+
+def test_the_code_that_encoded_the_training_data_is_part_of_the_facts(tiny, source, context, tune, request):
+    for base in tiny.bases:
+        base_stage.run(base, source, context)
+    encoder = request.getfixturevalue("encoder")
+    cells = {cell.name: cell for cell in tiny.cells}
+    assert encoder in FinetuneFacts.of(tune(cells["small/mle/s0"])).sources
+    assert encoder not in FinetuneFacts.of(tune(cells["small/none/s0"])).sources
+
+
+@pytest.mark.parametrize("method", ["mle: {}", "near: {method: {name: neon, w: 0.5, bank_size: 32}}"])
+def test_the_code_of_stored_real_features_that_the_curve_compares_with_is_part_of_the_facts(
+    read_board, new_context, monkeypatch, method
+):
+    text = (
+        IMAGES.replace("mle: {}", method)
+        .replace("]}\n", "]}\n    sampler: {name: heun, steps: 2}\n")
+        .replace("metrics: {", 'metrics: {"kid[digits-cnn]": {metric: {name: kid, subset_size: 4}}, ')
+    )
+    (cell,) = read_board(text + 'curve: {metric: "kid[digits-cnn]", points: 1, samples: 40}\n').cells
+    column, context = cell.columns[0], new_context()
+    with monkeypatch.context() as patched:
+        before = edit(patched, "dataset digits")
+        source = context.dataset(cell.base.dataset)
+        images = RealExamples(source, draws.selection(cell.seed), 40, is_selection=True).images()
+        features.extracted(images, column.metric.component.real_needs, column.extractor, context, column.extraction)
+    context = new_context()
+    source = context.dataset(cell.base.dataset)
+    made = FinetuneFacts.of(finetune.run(cell, base_stage.run(cell.base, source, context), source, context)).sources
+    assert before in {facts.sha256 for facts in made if facts.component == "dataset digits"}
+    assert len([facts for facts in made if facts.component == "dataset digits"]) == 2
 
 
 def test_seeds_give_other_weights_and_a_second_call_finds_them(cells, tune):

@@ -1,5 +1,7 @@
 """Files of weights are checked before any work: are they there, are they the right ones, do they fit network and data."""
 
+import pickle
+
 import pytest
 import torch
 
@@ -9,7 +11,7 @@ from harness.errors import Faults, UserError
 from harness.interfaces import DataSpec
 from harness.plugins import registry
 from harness.stages import loading
-from harness.weights import network_files
+from harness.weights import cache, network_files
 from harness.weights.network_files import Found
 
 BOARD = """\
@@ -97,6 +99,34 @@ def test_a_file_of_another_hash_is_refused_when_checked_and_when_loaded(base, sa
     ):
         with pytest.raises(UserError, match=r"board\.yaml:4: .*w\.pt: has sha256 .*, and the board or its preset says aaaa"):
             refused()
+
+
+def test_a_file_that_has_changed_since_the_board_was_read_is_refused_in_a_job_that_starts_later(base, save, network, tmp_path):
+    save()
+    read = base()
+    assert read.key
+    queued = pickle.loads(pickle.dumps(read))
+    before = cache.sha256(tmp_path / "w.pt")
+    name = next(iter(network.state_dict()))
+    save(**{name.replace(".", "__"): network.state_dict()[name] + 1})
+    with pytest.raises(UserError) as caught:
+        loading.load(queued.origin, network)
+    assert str(caught.value) == (
+        f"{tmp_path}/tiny/board.yaml:4: {tmp_path}/tiny/../w.pt: has changed since the board was read: it had sha256 {before} "
+        f"then, and has {cache.sha256(tmp_path / 'w.pt')} now; run the board again, for its results to count as those of the new "
+        "file, or put the earlier file back"
+    )
+    anew = base()
+    assert anew.key != read.key
+    loading.load(anew.origin, network)
+
+
+def test_a_file_that_was_absent_when_the_board_was_read_is_refused(base, save, network):
+    read = base()
+    assert read.key
+    save()
+    with pytest.raises(UserError, match="has changed since the board was read: it was absent then, and has "):
+        loading.load(read.origin, network)
 
 
 def test_tensors_that_do_not_fit_are_named(base, save, network):

@@ -108,6 +108,14 @@ def test_a_base_is_prepared_once_whoever_asks(base, tiny, source, context, new_c
     assert Prepared.prepared == 1
 
 
+def test_the_code_that_encoded_the_training_data_is_not_the_preparations_own(base, source, context, encoder):
+    preparation = BaseSampler(base, source, context).preparation
+    assert preparation is not None
+    facts = PreparationFacts.of(preparation)
+    assert encoder in facts.sources
+    assert encoder not in facts.own_sources
+
+
 @pytest.mark.parametrize("which", ["the base that is measured", "a base that the sampler calls"])
 def test_a_preparation_is_made_again_where_a_base_has_other_weights(
     tiny_text, read_board, with_sampler, source, new_context, which

@@ -11,6 +11,7 @@ from harness.components import Extractor
 from harness.errors import UserError
 from harness.indexed_sets import InMemory
 from harness.interfaces import Batch
+from harness.stages.encoded_examples import EncodedExamples
 from harness.stages.process_cache import DATASETS, ENCODED_SETS, ProcessCache
 
 CPU = torch.device("cpu")
@@ -49,10 +50,10 @@ def test_encoded_data_are_bounded(cache):
     made = []
 
     def encoded(key):
-        return cache.encoded(key, lambda: made.append(key) or InMemory.of(Batch(torch.zeros(1))))
+        return cache.encoded(key, lambda: made.append(key) or EncodedExamples(InMemory.of(Batch(torch.zeros(1)))))
 
     for key in "abcdaebca":
-        assert isinstance(encoded(key), InMemory)
+        assert isinstance(encoded(key).examples, InMemory)
     assert ENCODED_SETS == 4
     assert made == [*"abcdeb", "c"]  # `b` was let go for `e`, `c` for `b`
 

@@ -120,4 +120,6 @@ def test_noise_has_the_shape_and_classes_of_the_real_images(classes):
     with pytest.raises(ValueError, match="6 selection images asked for; 5 are kept"):
         source.selection(0, 6)
     assert MadeUpDataset(DataSpec((1, 2, 2)), train=2).largest_selection is None
+    prints = {MadeUpDataset(DataSpec((1, 2, 2)), train=2, selection=kept).fingerprint for kept in (0, 3, 4)}
+    assert len(prints) == 3  # features of the images kept for the curve are stored under it
     assert MadeUpDataset(DataSpec((3, 131, 70)), train=2).train().x.shape == (2, 3, 131, 70)

@@ -8,7 +8,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from harness.errors import UserError
-from harness.toolkit.tokenizer_file import TokenizerFile
+from harness.paths import BoardPath
+from harness.toolkit.tokenizer_file import TokenizerFile, check_pinned
 
 WHERE = "model tokens: tokenizer.weights"
 
@@ -109,3 +110,15 @@ def test_a_file_that_is_missing_or_damaged_is_refused(path, tmp_path):
 def test_loading_what_was_never_checked_is_refused_too(path):
     with pytest.raises(UserError, match=f"{WHERE} is not of a tokenizer with these settings: "):
         file(path).load(Tokenizer(codes=8))
+
+
+def test_settings_that_name_a_file_must_have_its_hash_and_the_message_tells_it(path):
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    check_pinned(None, None)
+    check_pinned(BoardPath(str(path)), sha256)
+    with pytest.raises(ValueError, match=f"the content of {path}, and no hash pins it.*`sha256: {sha256}`"):
+        check_pinned(BoardPath(path.name, str(path.parent)), None)  # as boards have it: from the board's folder
+    with pytest.raises(ValueError, match=r"as `sha256sum` prints it \(it cannot be read here: No such file"):
+        check_pinned(BoardPath("nowhere.safetensors", str(path.parent)), None)
+    with pytest.raises(ValueError, match="`weights` names none: name the file, or leave sha256 out"):
+        check_pinned(None, sha256)

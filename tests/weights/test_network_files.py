@@ -10,7 +10,9 @@ from safetensors.torch import load_file, save_file
 
 from harness.components import Model
 from harness.errors import UserError
+from harness.paths import BoardPath
 from harness.plugins import registry
+from harness.store.keys import file_sha256
 from harness.weights import convert, network_files
 from harness.weights.network_files import NetworkFile
 from harness.weights.stored import read
@@ -83,7 +85,8 @@ def test_a_tokenizer_that_the_settings_name_need_not_stand_in_the_file(tmp_path)
     preset, model = component("maskgit-tiny-v2")
     trained = network("maskgit-tiny-v2", 1)
     save_file(trained.tokenizer.state_dict(), tmp_path / "t.safetensors")
-    tokenizer = preset.config.tokenizer.model_copy(update={"weights": str(tmp_path / "t.safetensors")})
+    file = {"weights": BoardPath(str(tmp_path / "t.safetensors")), "sha256": file_sha256(tmp_path / "t.safetensors")}
+    tokenizer = preset.config.tokenizer.model_copy(update=file)
     built = model.create(preset.config.model_copy(update={"tokenizer": tokenizer}), preset.spec)
     state = {key: value for key, value in trained.state_dict().items() if not key.startswith("tokenizer.")}
     torch.save(state, tmp_path / "main.pth")
