@@ -188,7 +188,7 @@ def test_values_that_are_not_finite_are_told_as_such(tmp_path):
 )
 def test_what_a_model_overshoots_by_is_clamped_and_remarked_on(tmp_path, values, notes):
     path = tmp_path / "x.safetensors"
-    save_file({"x.0": torch.linspace(*values, 16).view(1, 1, 4, 4)}, path)
+    save_file({"x.0": torch.linspace(values[0], values[1], 16).view(1, 1, 4, 4)}, path)
     assert read(path) == [f"{path}, draw 0: {note}" for note in notes]
 
 

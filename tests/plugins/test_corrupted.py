@@ -108,7 +108,8 @@ def test_the_largest_evaluation_set_is_that_of_the_dataset_unless_classes_are_mi
 
 @pytest.mark.parametrize("dropped", [0, 1, 9])
 def test_its_draws_are_from_the_held_out_images_of_the_classes_that_are_kept(dropped):
-    held_out = torch.cat([digits(DigitsConfig()).evaluation(draw, 448).labels for draw in (0, 1)])
+    labels = [digits(DigitsConfig()).evaluation(draw, 448).labels for draw in (0, 1)]
+    held_out = torch.cat([each for each in labels if each is not None])
     source = Corrupted(CorruptedConfig(dropped_classes=dropped))
     assert source.held_out_examples() == int((held_out < 10 - dropped).sum())
     resolved = Resolved(registry().get(Dataset, "corrupted", where="test"), source.config, "test", "1/1")
@@ -117,7 +118,7 @@ def test_its_draws_are_from_the_held_out_images_of_the_classes_that_are_kept(dro
 
 def test_the_component_says_of_the_data_what_that_of_the_dataset_says(monkeypatch):
     own = registry().get(Dataset, "digits", where="test")
-    alike = replace(own, stratified=lambda config: f"a few of {config.selection}", made_up=lambda _: True)
+    alike = replace(own, stratified=lambda config: f"a few of {config.model_dump()['selection']}", made_up=lambda _: True)
     monkeypatch.setattr(files, "component", lambda _: alike)
     component, config = registry().get(Dataset, "corrupted", where="test"), CorruptedConfig(selection=448, blur=1.0)
     assert component.known_spec(config) == own.known_spec(own.config())

@@ -1,6 +1,7 @@
 """The file of a tokenizer in the settings of `var` and `maskgit`: from the board's folder, and pinned by its hash."""
 
 import hashlib
+from typing import Any
 
 import pydantic
 import pytest
@@ -23,7 +24,7 @@ from harness_var import harness_models as var_models
 from harness_var.model import build as build_var
 
 IMAGES = DataSpec((1, 16, 16), 4, "images")
-FAMILIES = {
+FAMILIES: dict[str, Any] = {
     "var": (VARConfig, build_var, var_check, var_models),
     "maskgit": (MaskGITConfig, build_maskgit, maskgit_check, maskgit_models),
 }
