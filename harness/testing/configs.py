@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from functools import partial
+from types import FunctionType
 
 import pydantic
 
@@ -48,6 +50,7 @@ def component_checks(component: Component) -> Checks:
     yield partial(check_unknown_keys_are_rejected, component.config)
     yield partial(check_settings_are_frozen, component.config)
     yield partial(check_fields_are_described, component.config)
+    yield partial(check_travels_to_workers, component)
     yield partial(check_smoke_settings_are_valid, component)
     yield partial(check_name_and_summary, component)
     yield partial(check_target_loads, component)
@@ -87,6 +90,17 @@ def check_smoke_settings_are_valid(component: Component) -> None:
         component.config.model_validate({key: value for key, value in component.smoke.items() if key in fields})
     except pydantic.ValidationError as error:
         raise AssertionError(f"{component.name}: smoke is refused by {component.config.__name__}: {error}") from error
+
+
+def check_travels_to_workers(component: Component) -> None:
+    """Check that the component's functions can be pickled: jobs carry them to other processes."""
+    for each in dataclasses.fields(component):
+        value = getattr(component, each.name)
+        if isinstance(value, FunctionType) and {"<lambda>", "<locals>"} & set(value.__qualname__.split(".")):
+            raise AssertionError(
+                f"{component.title}: {each.name} is {value.__qualname__}, which no worker can be sent; "
+                "define it at the top of a module"
+            )
 
 
 def check_name_and_summary(component: Component) -> None:

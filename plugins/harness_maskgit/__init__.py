@@ -251,6 +251,11 @@ def _drops(config: Config) -> bool:
     return MaskGITConfig.model_validate(config).dropout > 0
 
 
+def _follows_labels(_: Config) -> bool:
+    """Return whether the network takes labels, which it always does."""
+    return True
+
+
 @hookimpl
 def harness_models() -> list[Model]:
     """Provide the transformer with its tokenizer."""
@@ -261,7 +266,7 @@ def harness_models() -> list[Model]:
             build="harness_maskgit.model:build",
             layout="harness_maskgit.layout:MaskGITLayout",
             drops=_drops,
-            follows_labels=lambda _: True,
+            follows_labels=_follows_labels,
             provides=frozenset(
                 {
                     "Trains",

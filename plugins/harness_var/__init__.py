@@ -191,6 +191,11 @@ def _drops(config: Config) -> bool:
     return VARConfig.model_validate(config).drop_path_rate > 0
 
 
+def _follows_labels(_: Config) -> bool:
+    """Return whether the network takes labels, which it always does."""
+    return True
+
+
 @hookimpl
 def harness_models() -> list[Model]:
     """Provide the transformer with its tokenizer."""
@@ -201,7 +206,7 @@ def harness_models() -> list[Model]:
             build="harness_var.model:build",
             layout="harness_var.layout:VARLayout",
             drops=_drops,
-            follows_labels=lambda _: True,
+            follows_labels=_follows_labels,
             provides=frozenset(
                 {
                     "Trains",

@@ -48,7 +48,7 @@ def test_a_plugin_whose_import_ends_the_process_is_broken_and_the_others_are_lis
 def test_a_component_that_keeps_the_contract_passes(found):
     report = found[2]["good"]
     assert (report.state, {outcome.state for outcome in report.outcomes}) == ("passed", {"passed"})
-    assert report.passed == len(report.outcomes) == 11
+    assert report.passed == len(report.outcomes) == 12
 
 
 def test_a_promise_that_is_broken_is_told_by_its_check_and_the_other_checks_go_on(found):

@@ -55,6 +55,14 @@ def test_a_tidy_component_passes(tidy):
     configs.check_component(tidy)
 
 
+def test_a_function_that_no_worker_can_be_sent_is_found(tidy, failure):
+    message = failure(configs.check_travels_to_workers, dataclasses.replace(tidy, shrink=lambda _: {}))
+    assert (
+        "shrink is test_a_function_that_no_worker_can_be_sent_is_found.<locals>.<lambda>, which no worker can be sent" in message
+    )
+    configs.check_travels_to_workers(tidy)
+
+
 def test_settings_that_take_unknown_keys_are_found(failure):
     configs.check_unknown_keys_are_rejected(Tidy)
     assert failure(configs.check_unknown_keys_are_rejected, Loose) == "Loose takes unknown keys; derive it from harness.Config"
