@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.testing import models
+from harness.weights import cache
 from harness.weights.stored import Stored, read
 from harness_var import PRESETS, TOKENIZER_PRESETS, VARConfig, VQVAEConfig, harness_models
 from harness_var.layout import VARLayout
@@ -63,7 +64,7 @@ def test_a_training_checkpoint_has_both_networks_under_trainer(part):
 def test_a_file_of_the_transformer_gets_the_tokenizer_that_the_settings_name(tmp_path):
     path = tmp_path / "tokenizer.safetensors"
     save_file(model(7).tokenizer.state_dict(), path)
-    network = model(weights=str(path))
+    network = model(weights=str(path), sha256=cache.sha256(path))
     found = tensors(transformer(network), network)
     network.load_state_dict(dict(found), strict=True)
     assert torch.equal(found["tokenizer.quant_conv.weight"], model(7).tokenizer.quant_conv.weight)
