@@ -46,7 +46,7 @@ def _stratified(collection: Collection) -> Iterator[str]:
 
 
 def _balanced(collection: Collection) -> Iterator[str]:
-    """Yield a line where bases generate every class equally often, which real draws, and so the floor, do not."""
+    """Yield a line where bases generate a fixed number of each class, which real draws, and so the floor, do not have."""
     spec = spec_of(collection.board.dataset)
     if not collection.board.floors or (spec is not None and not spec.classes):
         return
@@ -55,8 +55,8 @@ def _balanced(collection: Collection) -> Iterator[str]:
     if names := list(dict.fromkeys(following)):
         who = "the models" if len(following) == len(networks) else listed(names)
         yield (
-            f"floor: real draws have classes as they fall, and {who} generate each class equally often, by labels. A perfect "
-            "such model lies below the floor: † may stand where a model is worse than a perfect one, and ‡ where it is perfect"
+            f"floor: real draws have classes as they fall, and {who} generate a fixed number of each, by labels. A perfect such "
+            "model lies below the floor: † may stand where a model is worse than a perfect one, and ‡ where it is perfect"
         )
 
 

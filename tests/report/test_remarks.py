@@ -53,7 +53,7 @@ def test_models_that_follow_labels_are_said_to_have_another_floor(board, publish
     monkeypatch.setattr("harness.report.remarks._follows_labels", lambda base: base.name in follows)
     monkeypatch.setattr("harness.report.remarks.spec_of", lambda _: DataSpec((2,), classes=2))
     expected = (
-        f"floor: real draws have classes as they fall, and {who} generate each class equally often, by labels. A perfect such "
+        f"floor: real draws have classes as they fall, and {who} generate a fixed number of each, by labels. A perfect such "
         "model lies below the floor: † may stand where a model is worse than a perfect one, and ‡ where it is perfect"
     )
     assert remarks(collect_published(board)) == ([expected] if who else []) + [SKIPPED, SEEDS]
